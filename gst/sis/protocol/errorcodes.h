@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sis {
+
+/* What went wrong, in the terms in which an application tells errors apart.
+ * One kind is one GStreamer error domain and code (gstsismessage). */
+enum class FailureKind {
+  NotAuthorized, /* credentials or account; HTTP 401, 403, 407 */
+  Settings,      /* the service refuses a setting; other HTTP 4xx */
+  NotFound,      /* HTTP 404, unknown host, vocabulary */
+  Format,        /* audio format against model */
+  Lost,          /* connection lost; SIS.0304 */
+  Busy,          /* concurrency, quota; HTTP 429, 503 */
+  Open,          /* refused, timed out, TLS, redirected, other HTTP 5xx */
+  Service,       /* engine or internal trouble; unknown code */
+  Malformed,     /* an unintelligible message */
+  Drain,         /* the last results did not come in time */
+};
+
+/* May the same request succeed a little later? */
+enum class Transience {
+  No,    /* something has to be put right first */
+  Yes,   /* with back-off */
+  Maybe, /* worth a try or two */
+  Renew, /* with fresh credentials, once */
+};
+
+/* One row: a code, or a span of neighbouring codes, of the service ("SIS.") or
+ * of its API gateway ("APIG.", "APIGW.": the number decides). */
+struct ErrorCode
+{
+  std::string_view family; /* "SIS" or "APIG" */
+  int first, last;
+  int http_status; /* of the gateway's answer; 0: any */
+  FailureKind kind;
+  Transience transience;
+  std::string_view advice; /* a sentence: what the user can do */
+};
+
+/* The whole table, for documentation and tests. */
+std::span<const ErrorCode> error_codes () noexcept;
+
+/* The row of a code as the service writes it ("SIS.0032", "APIGW.0301"), or
+ * null. `http_status` is 0 for codes that come in a message. */
+const ErrorCode *find_error_code (std::string_view code,
+                                  int http_status = 0) noexcept;
+
+/* For a refused handshake without a code of the table. */
+FailureKind kind_of_http_status (int status) noexcept;
+Transience transience_of_http_status (int status) noexcept;
+
+/* One failure, on its way to becoming one message on the bus. */
+struct Failure
+{
+  FailureKind kind = FailureKind::Service;
+  Transience transience = Transience::No;
+  std::string text;  /* one plain sentence for the user */
+  std::string debug; /* what else is known; no secrets */
+  std::string resp_type, error_code, error_msg, trace_id, request_id;
+  unsigned http_status = 0;
+  unsigned session = 0; /* 0 until a START was answered */
+};
+
+struct ErrorReply;
+
+/* The failure that an ERROR or FATAL_ERROR stands for. */
+Failure failure_of_reply (const ErrorReply &reply);
+
+/* The failure of a handshake that was answered with anything but 101;
+ * `error_code` and `error_msg` from the body, where it had them. */
+Failure failure_of_refusal (int http_status, std::string_view reason,
+                            std::string_view error_code = {},
+                            std::string_view error_msg = {},
+                            std::string_view request_id = {});
+
+} // namespace sis
