@@ -27,16 +27,17 @@ enum class Transience {
   No,    /* something has to be put right first */
   Yes,   /* with back-off */
   Maybe, /* worth a try or two */
-  Renew, /* with fresh credentials, once */
+  Renew, /* with fresh credentials, once; without a way to get some: No */
 };
 
 /* One row: a code, or a span of neighbouring codes, of the service ("SIS.") or
- * of its API gateway ("APIG.", "APIGW.": the number decides). */
+ * of its API gateway ("APIG.", "APIGW.": the number decides); or statuses of a
+ * refusal without such a code. */
 struct ErrorCode
 {
-  std::string_view family; /* "SIS" or "APIG" */
+  std::string_view family; /* "SIS", "APIG" or "HTTP" */
   int first, last;
-  int http_status; /* of the gateway's answer; 0: any */
+  int http_status; /* that comes with it; 4: any 4xx, 5: any 5xx, 0: any */
   FailureKind kind;
   Transience transience;
   std::string_view advice; /* a sentence: what the user can do */
@@ -50,7 +51,12 @@ std::span<const ErrorCode> error_codes () noexcept;
 const ErrorCode *find_error_code (std::string_view code,
                                   int http_status = 0) noexcept;
 
+/* The service's code for audio beyond the limit of a session, which newer
+ * releases send in place of the event EXCEEDED_AUDIO. */
+constexpr std::string_view audio_too_long = "SIS.0311";
+
 /* For a refused handshake without a code of the table. */
+const ErrorCode &find_http_status (int status) noexcept;
 FailureKind kind_of_http_status (int status) noexcept;
 Transience transience_of_http_status (int status) noexcept;
 
@@ -71,11 +77,16 @@ struct ErrorReply;
 /* The failure that an ERROR or FATAL_ERROR stands for. */
 Failure failure_of_reply (const ErrorReply &reply);
 
-/* The failure of a handshake that was answered with anything but 101;
- * `error_code` and `error_msg` from the body, where it had them. */
+enum class Refuser { Service, Iam };
+
+/* The failure of a handshake that was answered with anything but 101, or of a
+ * request to IAM for a token; `error_code` and `error_msg` from the body, where
+ * it had them. Of a message that repeats the request the repetition is cut off,
+ * as it may hold secrets; any others the caller has to mask. */
 Failure failure_of_refusal (int http_status, std::string_view reason,
                             std::string_view error_code = {},
                             std::string_view error_msg = {},
-                            std::string_view request_id = {});
+                            std::string_view request_id = {},
+                            Refuser refuser = Refuser::Service);
 
 } // namespace sis

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sis/protocol/audioformat.h"
+#include "sis/protocol/text.h"
 
 #include <chrono>
 #include <cstdint>
@@ -131,20 +132,26 @@ using ServerMessage
     = std::variant<StartReply, Result, ServiceEvent, EndReply, ErrorReply,
                    Unknown, Malformed>;
 
-/* Limits on what is taken from the service. */
+/* Limits on what is taken from the service; those on texts are in text.h. */
 constexpr std::size_t max_message_length = 1 << 20;
 constexpr int max_message_depth = 16;
-constexpr std::size_t max_label_length = 1024; /* codes, ids, error texts */
-constexpr std::size_t max_text_length = 64 * 1024;
 constexpr std::size_t max_words = 4096;
 
-/* Total: every byte sequence gives one of the alternatives. Numbers and
- * booleans that come as strings are read as what they mean. Times and scores
- * out of range count as absent. */
+/* Total: every byte sequence gives one of the alternatives. What is not JSON by
+ * the letter is Malformed, but control characters within strings are let pass.
+ * Numbers and booleans that come as strings are read as what they mean. Times
+ * (below 0, above a day) and scores (outside 0…1) out of range count as absent;
+ * nothing is said of their order. What is not an object among segments or words
+ * is left out; a RESULT of nothing else is Malformed. */
 ServerMessage parse (std::string_view text) noexcept;
 
-/* Valid UTF-8, without control characters, at most `limit` bytes and cut at a
- * character. For any text that comes from outside and is shown. */
-std::string clean_text (std::string_view text, std::size_t limit) noexcept;
+/* The JSON body of a refused request, of the gateway or of IAM. */
+struct ErrorBody
+{
+  std::string error_code, error_msg, request_id;
+};
+
+/* Null for any other body: HTML of a proxy, JSON without an error. */
+std::optional<ErrorBody> parse_error_body (std::string_view text) noexcept;
 
 } // namespace sis

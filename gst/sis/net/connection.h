@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "sis/base/secret.h"
+#include "sis/net/ioloop.h"
+#include "sis/protocol/errorcodes.h"
+
+#include <chrono>
+#include <cstddef>
+#include <gio/gio.h>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+typedef struct _SoupMessage SoupMessage;
+typedef struct _SoupWebsocketConnection SoupWebsocketConnection;
+
+namespace sis {
+
+/* One WebSocket, from the handshake to its end. Lives on the loop: made, used
+ * and destroyed there; destroying it drops the connection without waiting for
+ * the peer. */
+class Connection {
+public:
+  struct Settings {
+    std::string url;
+    std::string user_agent;
+    Secret auth_token;                /* X-Auth-Token; empty: not sent */
+    std::chrono::seconds timeout{20}; /* from here to the 101 */
+  };
+
+  /* Called on the loop. The connection may be destroyed from each of them. */
+  class Listener {
+  public:
+    virtual void on_open_on_loop () = 0;
+    virtual void on_text_on_loop (std::string_view text) = 0;
+    /* A message that is not text; the protocol knows none. */
+    virtual void on_binary_on_loop (std::size_t length) = 0;
+    virtual void on_writable_on_loop () = 0;
+    /* The last call: not opened (kinds by cause), or no longer open (Lost). */
+    virtual void on_closed_on_loop (Failure failure) = 0;
+
+  protected:
+    ~Listener () = default;
+  };
+
+  /* Starts the handshake. No redirect is followed. */
+  Connection (std::shared_ptr<IoLoop> loop, const Settings &settings,
+              Listener &listener);
+  ~Connection ();
+  Connection (const Connection &) = delete;
+  Connection &operator= (const Connection &) = delete;
+
+  bool is_open () const noexcept;
+  void send_text (const std::string &text);
+  void send_audio (std::span<const std::byte> audio);
+
+  /* Asks for one on_writable_on_loop (), once all that was sent has left for
+   * the kernel and the kernel has little left to send. */
+  void want_writable ();
+
+  /* Ends the WebSocket in order, in the background, and gives it up. */
+  static void close_on_loop (std::unique_ptr<Connection> connection);
+
+private:
+  class Linger;
+  struct Attempt;
+
+  static void on_connected (GObject *session, GAsyncResult *result, void *data);
+  static void on_network_event (SoupMessage *message, int event,
+                                GIOStream *stream, Connection *self) noexcept;
+  void start_handshake (const Settings &settings);
+  void opened (GObjectPtr<SoupWebsocketConnection> websocket);
+  void fail_handshake (const GError &error);
+  void lost (std::string how);
+  void forget_websocket ();
+
+  const std::shared_ptr<IoLoop> loop_;
+  Listener &listener_;
+  Timer timeout_;
+  bool timed_out_ = false;
+  Attempt *attempt_ = nullptr; /* until libsoup called back */
+  GObjectPtr<GCancellable> cancellable_;
+  GObjectPtr<SoupMessage> message_;
+  GObjectPtr<GSocket> socket_;
+  GObjectPtr<SoupWebsocketConnection> websocket_;
+  GSourcePtr writable_;
+};
+
+} // namespace sis

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "sis/base/glibptr.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+typedef struct _SoupSession SoupSession;
+
+namespace sis {
+
+/* The I/O thread: one for all sinks of the process, alive as long as somebody
+ * holds it. It alone touches sockets and timers; functions that run on it are
+ * named *_on_loop. This header and Connection are the seam at which a test can
+ * put scripted time and bytes in place of the real ones. */
+class IoLoop {
+public:
+  /* Starts the thread if there is none. Any thread. */
+  static std::shared_ptr<IoLoop> acquire ();
+
+  /* The last holder's release ends the thread once its work at hand is done;
+   * it is not waited for. */
+  ~IoLoop ();
+  IoLoop (const IoLoop &) = delete;
+  IoLoop &operator= (const IoLoop &) = delete;
+
+  GMainContext *context () const noexcept { return context_.get (); }
+  bool is_current () const noexcept;
+
+  /* Runs `work` on the loop, in the order of the calls. Any thread. */
+  void invoke (std::function<void ()> work);
+
+  /* What the connections of equal settings share. On the loop. */
+  enum class Proxy { None, System };
+  SoupSession *http_session_on_loop (Proxy proxy);
+
+private:
+  IoLoop ();
+  static void *run (void *data);
+
+  GMainContextPtr context_;
+  GMainLoopPtr loop_;
+  GObjectPtr<SoupSession> direct_, proxied_;
+};
+
+/* Calls back on the loop, once, `delay` after start (). Used on the loop; the
+ * owner destroys it there, and may do so from the callback. */
+class Timer {
+public:
+  explicit Timer (IoLoop &loop, const char *name)
+      : loop_ (loop), name_ (name) {}
+  ~Timer () { stop (); }
+  Timer (const Timer &) = delete;
+  Timer &operator= (const Timer &) = delete;
+
+  /* Replaces a running one. */
+  void start (std::chrono::nanoseconds delay, std::function<void ()> callback);
+  void stop () noexcept;
+  bool is_running () const noexcept { return source_ != nullptr; }
+
+private:
+  static gboolean fire (void *data) noexcept;
+
+  IoLoop &loop_;
+  const char *name_;
+  GSourcePtr source_;
+  std::function<void ()> callback_;
+};
+
+/* A bell that any thread may ring: the callback runs on the loop once for any
+ * number of rings since it last ran. Ringing neither allocates nor blocks. */
+class Bell {
+public:
+  Bell (IoLoop &loop, const char *name, std::function<void ()> callback);
+  Bell (const Bell &) = delete;
+  Bell &operator= (const Bell &) = delete;
+
+  void ring () noexcept;
+  /* No callback after this. On the loop. */
+  void remove_on_loop () noexcept;
+
+private:
+  GSourcePtr source_;
+  std::function<void ()> callback_;
+};
+
+} // namespace sis

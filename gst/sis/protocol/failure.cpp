@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sis/protocol/errorcodes.h"
+
+#include "sis/protocol/message.h"
+
+#include <algorithm>
+#include <glib.h>
+
+namespace sis {
+
+namespace {
+
+/* What is to be done about a failure. */
+struct Verdict
+{
+  FailureKind kind = FailureKind::Service;
+  Transience transience = Transience::No;
+  std::string_view advice;
+};
+
+Verdict
+verdict_of (const ErrorCode &row)
+{
+  return { row.kind, row.transience, row.advice };
+}
+
+/* `phrase` is in lower case. */
+std::size_t
+find_phrase (std::string_view text, std::string_view phrase)
+{
+  const auto at
+      = std::search (text.begin (), text.end (), phrase.begin (), phrase.end (),
+                     [] (char a, char b) { return g_ascii_tolower (a) == b; });
+  return at == text.end () ? std::string_view::npos
+                           : static_cast<std::size_t> (at - text.begin ());
+}
+
+bool
+mentions (std::string_view text,
+          std::initializer_list<std::string_view> phrases)
+{
+  return std::ranges::any_of (phrases, [text] (std::string_view phrase) {
+    return find_phrase (text, phrase) != std::string_view::npos;
+  });
+}
+
+/* Where the message tells more than the code. A refused signature is never
+ * tried again: the gateway would lock the key. */
+Verdict
+refined (const Verdict &verdict, std::string_view error_msg)
+{
+  if (mentions (error_msg, { "resource type is restricted" }))
+    return { FailureKind::NotAuthorized, Transience::No,
+             "The account seems to be in arrears: check its balance in the "
+             "console." };
+  if (verdict.transience == Transience::Renew
+      && mentions (error_msg,
+                   { "aksk", "ak sk", "ak/sk", "signature", "not exist" }))
+    return { FailureKind::NotAuthorized, Transience::No,
+             "Check access-key, secret-key and security-token, and the clock "
+             "(at most 15 minutes off); more than five failures lock the key "
+             "for 5 minutes." };
+  return verdict;
+}
+
+/* What the gateway says of a token or a key does not help here. */
+Verdict
+refined_for_iam (const Verdict &verdict)
+{
+  switch (verdict.kind) {
+  case FailureKind::NotAuthorized:
+  case FailureKind::Settings:
+    return { verdict.kind, Transience::No,
+             "Check user-name, domain-name, password and region; the user has "
+             "to be an IAM user." };
+  case FailureKind::NotFound:
+    return { verdict.kind, Transience::No, "Check iam-endpoint and region." };
+  default:
+    return verdict;
+  }
+}
+
+std::string_view
+lead_of_reply (FailureKind kind)
+{
+  switch (kind) {
+  case FailureKind::NotAuthorized:
+    return "The service did not accept the credentials or the account";
+  case FailureKind::Settings:
+    return "The service refused a parameter";
+  case FailureKind::NotFound:
+    return "The service did not find what a parameter names";
+  case FailureKind::Format:
+    return "The service refused the audio format";
+  case FailureKind::Lost:
+    return "The service gave up waiting for audio";
+  case FailureKind::Busy:
+    return "The service is busy";
+  default:
+    return "The service reported an error";
+  }
+}
+
+std::string
+label (std::string_view text)
+{
+  return clean_text (text, max_label_length);
+}
+
+/* Of a label, as much as a sentence bears. */
+std::string
+excerpt (std::string_view text)
+{
+  constexpr std::size_t limit = 256;
+  return text.size () <= limit ? std::string (text)
+                               : clean_text (text, limit) + "…";
+}
+
+/* The separator stands only between two that are not empty. */
+std::string
+joined (std::string first, std::string_view separator, std::string_view second)
+{
+  if (!first.empty () && !second.empty ())
+    first += separator;
+  first += second;
+  return first;
+}
+
+std::string
+sentence (std::string_view lead, const std::string &facts,
+          std::string_view advice)
+{
+  std::string out (lead);
+  if (!facts.empty ())
+    out += " (" + facts + ")";
+  out += '.';
+  return joined (std::move (out), " ", advice);
+}
+
+std::string
+code_and_message (const Failure &failure)
+{
+  return joined (excerpt (failure.error_code), ": ",
+                 excerpt (failure.error_msg));
+}
+
+void
+note (std::string &debug, const std::string &name, std::string_view value)
+{
+  if (!value.empty ())
+    debug = joined (std::move (debug), " ", name + "=" + excerpt (value));
+}
+
+/* A gateway that refuses a request may repeat it, secrets and all. */
+std::string
+without_request (std::string_view error_msg)
+{
+  for (const char *start : { "canonicalrequest", "x-auth-token",
+                             "x-security-token", "authorization:" })
+    error_msg = error_msg.substr (0, find_phrase (error_msg, start));
+  return label (error_msg);
+}
+
+} // namespace
+
+Failure
+failure_of_reply (const ErrorReply &reply)
+{
+  Failure failure;
+  failure.resp_type = label (reply.resp_type);
+  failure.error_code = label (reply.error_code);
+  failure.error_msg = without_request (reply.error_msg);
+  failure.trace_id = label (reply.trace_id);
+
+  const ErrorCode *const row = find_error_code (failure.error_code);
+  const Verdict verdict
+      = refined (row ? verdict_of (*row) : Verdict (), failure.error_msg);
+  failure.kind = verdict.kind;
+  failure.transience = verdict.transience;
+  failure.text = sentence (lead_of_reply (verdict.kind),
+                           code_and_message (failure), verdict.advice);
+  note (failure.debug, "error_code", failure.error_code);
+  note (failure.debug, "trace_id", failure.trace_id);
+  note (failure.debug, "resp_type", failure.resp_type);
+  return failure;
+}
+
+Failure
+failure_of_refusal (int http_status, std::string_view reason,
+                    std::string_view error_code, std::string_view error_msg,
+                    std::string_view request_id, Refuser refuser)
+{
+  Failure failure;
+  failure.error_code = label (error_code);
+  failure.error_msg = without_request (error_msg);
+  failure.request_id = label (request_id);
+  failure.http_status = http_status > 0 ? http_status : 0;
+
+  const bool iam = refuser == Refuser::Iam;
+  const ErrorCode *const row
+      = find_error_code (failure.error_code, http_status);
+  Verdict verdict
+      = refined (verdict_of (row ? *row : find_http_status (http_status)),
+                 failure.error_msg);
+  if (iam)
+    verdict = refined_for_iam (verdict);
+  failure.kind = verdict.kind;
+  failure.transience = verdict.transience;
+
+  std::string status;
+  if (http_status > 0)
+    status = joined ("HTTP " + std::to_string (http_status), " ",
+                     excerpt (label (reason)));
+  failure.text = sentence (iam ? "IAM refused to issue a token"
+                               : "The service refused the connection",
+                           joined (status, ", ", code_and_message (failure)),
+                           verdict.advice);
+  note (failure.debug, "error_code", failure.error_code);
+  note (failure.debug, "request_id", failure.request_id);
+  return failure;
+}
+
+} // namespace sis

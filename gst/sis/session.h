@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "sis/base/secret.h"
+#include "sis/protocol/endpoint.h"
+#include "sis/protocol/errorcodes.h"
+#include "sis/protocol/message.h"
+#include "sis/stream/audiostore.h"
+#include "sis/stream/timeline.h"
+#include "sis/stream/transcripts.h"
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+
+/* Threads.
+ *  1. Application threads set properties and change state; they never wait for
+ *     the network.
+ *  2. The streaming thread puts audio into the bounded store; it may wait there
+ *     for room or for the end of the drain, and is always released by
+ *     interrupt (), close (), a failure or a deadline.
+ *  3. The I/O thread, one per process, alone touches SoupSessions, WebSockets
+ *     and timers. Functions that run there are named *_on_loop.
+ *  4. Crossing in: the store, and a bell that wakes the I/O thread. Crossing
+ *     out: listener calls on the I/O thread with no lock held.
+ *  5. Locks: the element's Guarded<Settings> and the session's Guarded<Shared>.
+ *     Never both; never across libsoup, a listener call or a bus message. */
+namespace sis {
+
+/* What a session needs to know; does not change while it lives. */
+struct Config {
+  Endpoint endpoint;
+  std::string project_id;
+  Mode mode = Mode::Continue;
+  int rate = 16000;
+  StartConfig start; /* audio_format is filled in from the audio */
+  Secret auth_token;
+  std::string user_agent;
+  Nanoseconds chunk_duration{std::chrono::milliseconds (100)};
+  Nanoseconds max_buffer_duration{std::chrono::seconds (30)};
+  std::chrono::seconds timeout{20};
+};
+
+/* What a session tells. */
+struct Connecting {
+  unsigned attempt = 0;
+  std::string host;
+};
+
+struct Started {
+  std::string trace_id;
+  unsigned session = 0;
+};
+
+struct Occurrence {
+  std::string trace_id;
+  unsigned session = 0;
+  std::string event;
+  std::optional<Milliseconds> event_time;
+  Times times;
+};
+
+struct Ended {
+  std::string trace_id;
+  unsigned session = 0;
+  std::string reason; /* NORMAL, CANCEL, ERROR, LOST, TIMEOUT */
+};
+
+struct Warning {
+  Failure failure;
+};
+
+/* A Failure is the last event but for Ended: the session takes no more audio.
+ */
+using Event = std::variant<Connecting, Started, Transcript, Occurrence, Ended,
+                           Warning, Failure>;
+
+class Listener {
+public:
+  virtual ~Listener () = default;
+  /* On the I/O thread, with no lock held. It must not block; it may call the
+   * session, and drop the last reference to it. */
+  virtual void on_event (const Event &event) = 0;
+  /* A line for the log; without secrets. On the I/O thread. */
+  virtual void on_log (const std::string &line) = 0;
+};
+
+/* Audio of one format on its way into the session. */
+struct AudioBlock {
+  AudioFormat format;
+  Position first = 0; /* of bytes[0] */
+  std::span<const std::byte> bytes;
+};
+
+/* Recognises one stream of audio, over as many of the service's sessions as it
+ * takes. The connection is made when the first audio comes. */
+class Session {
+public:
+  Session (const Config &config, std::shared_ptr<Listener> listener);
+
+  /* As close (). */
+  ~Session ();
+  Session (const Session &) = delete;
+  Session &operator= (const Session &) = delete;
+
+  enum class Answer {
+    Accepted,    /* done */
+    Interrupted, /* by interrupt (true): ask again later */
+    Closed,      /* by a failure that was told already, or by close () */
+  };
+
+  /* Any thread. For the service's sessions that start from now on. */
+  void set_start (const StartConfig &start);
+
+  /* Any thread. For the next handshake. */
+  void set_auth_token (const Secret &token);
+
+  /* Streaming thread. Says what time it is at a sample that is yet to come. */
+  void anchor (const Anchor &anchor);
+
+  /* Streaming thread. Takes audio from the front of `block`, waiting for room;
+   * what is left of it afterwards is to be offered again. */
+  Answer offer (AudioBlock &block);
+
+  /* Streaming thread. The audio offered so far is all there is: sends it,
+   * ends the service's session and waits until the last transcript was told.
+   * Deadlines stand still while nobody waits here. */
+  Answer drain ();
+
+  /* Any thread. true: offer () and drain () return Interrupted at once. */
+  void interrupt (bool interrupted);
+
+  /* Any thread. Forgets all audio and cancels the service's session. When
+   * flush_stop () returned, nothing of before will be told but its Ended. */
+  void flush_start ();
+  void flush_stop ();
+
+  /* Any thread; from the I/O thread it never waits. Drops the connection; when
+   * it returned, nothing will be told any more. */
+  void close ();
+
+private:
+  const std::shared_ptr<class SessionCore> core_;
+};
+
+} // namespace sis
