@@ -9,13 +9,15 @@ namespace {
 constexpr int max_channels = 64;
 
 Failure
-format_failure (std::string text) {
-  return Failure{.kind = FailureKind::Format, .text = std::move (text)};
+format_failure (std::string text)
+{
+  return Failure{ .kind = FailureKind::Format, .text = std::move (text) };
 }
 
 void
-append_compressed (GstCaps *caps, int rate) {
-  for (const char *name : {"audio/x-mulaw", "audio/x-alaw"})
+append_compressed (GstCaps *caps, int rate)
+{
+  for (const char *name : { "audio/x-mulaw", "audio/x-alaw" })
     gst_caps_append_structure (
         caps, gst_structure_new (name, "rate", G_TYPE_INT, rate, "channels",
                                  G_TYPE_INT, 1, nullptr));
@@ -23,7 +25,8 @@ append_compressed (GstCaps *caps, int rate) {
 
 GstAudioConverter *
 make_converter (GstAudioInfo *in, GstAudioInfo *out,
-                const std::vector<float> &mix) {
+                const std::vector<float> &mix)
+{
   GstStructure *config = nullptr;
   if (!mix.empty ()) {
     GValue matrix = G_VALUE_INIT;
@@ -46,7 +49,8 @@ make_converter (GstAudioInfo *in, GstAudioInfo *out,
 }
 
 bool
-info_from_caps (GstAudioInfo *info, GstCaps *caps) {
+info_from_caps (GstAudioInfo *info, GstCaps *caps)
+{
   if (gst_audio_info_from_caps (info, caps))
     return true;
   /* More than two channels, and nothing said of where they are. */
@@ -57,52 +61,57 @@ info_from_caps (GstAudioInfo *info, GstCaps *caps) {
 }
 
 bool
-is_mappable (GstBuffer *buffer, const GstAudioInfo &info) {
+is_mappable (GstBuffer *buffer, const GstAudioInfo &info)
+{
   const GstAudioMeta *meta = gst_buffer_get_audio_meta (buffer);
   if (meta == nullptr)
     return GST_AUDIO_INFO_LAYOUT (&info) == GST_AUDIO_LAYOUT_INTERLEAVED;
-  return gst_audio_info_is_equal (&meta->info, &info) &&
-         meta->samples <=
-             gst_buffer_get_size (buffer) / gsize (GST_AUDIO_INFO_BPF (&info));
+  return gst_audio_info_is_equal (&meta->info, &info)
+         && meta->samples <= gst_buffer_get_size (buffer)
+                                 / gsize (GST_AUDIO_INFO_BPF (&info));
 }
 
 /* Frames of a buffer that lie within the segment. */
-struct Clip {
+struct Clip
+{
   guint64 skip = 0, frames = 0;
   GstClockTime timestamp = 0; /* of the first that is left */
 };
 
 Clip
 clip_to_segment (const GstSegment &segment, GstClockTime timestamp,
-                 guint64 frames, int rate) {
-  const GstClockTime stop =
-      timestamp + gst_util_uint64_scale (frames, GST_SECOND, rate);
+                 guint64 frames, int rate)
+{
+  const GstClockTime stop
+      = timestamp + gst_util_uint64_scale (frames, GST_SECOND, rate);
   guint64 first = 0;
   guint64 last = 0;
   if (segment.format != GST_FORMAT_TIME)
-    return {0, frames, timestamp};
+    return { 0, frames, timestamp };
   if (!gst_segment_clip (&segment, GST_FORMAT_TIME, timestamp, stop, &first,
                          &last))
     return {};
-  const guint64 skip =
-      gst_util_uint64_scale_ceil (first - timestamp, rate, GST_SECOND);
+  const guint64 skip
+      = gst_util_uint64_scale_ceil (first - timestamp, rate, GST_SECOND);
   const guint64 cut = gst_util_uint64_scale (stop - last, rate, GST_SECOND);
   if (skip + cut >= frames)
     return {};
-  const GstClockTime start =
-      timestamp + gst_util_uint64_scale (skip, GST_SECOND, rate);
-  return {skip, frames - skip - cut, std::max (start, first)};
+  const GstClockTime start
+      = timestamp + gst_util_uint64_scale (skip, GST_SECOND, rate);
+  return { skip, frames - skip - cut, std::max (start, first) };
 }
 
 } // namespace
 
 int
-AudioSettings::rate () const noexcept {
+AudioSettings::rate () const noexcept
+{
   return model.find ("_8k_") != std::string::npos ? 8000 : 16000;
 }
 
 GstCaps *
-service_caps (const AudioSettings &settings) {
+service_caps (const AudioSettings &settings)
+{
   const int rate = settings.rate ();
   GstCaps *caps = gst_caps_new_empty ();
   append_compressed (caps, rate);
@@ -121,17 +130,20 @@ service_caps (const AudioSettings &settings) {
   return caps;
 }
 
-AudioInput::AudioInput (const AudioSettings &settings) : settings_ (settings) {
+AudioInput::AudioInput (const AudioSettings &settings) : settings_ (settings)
+{
   gst_audio_info_init (&info_);
 }
 
-AudioInput::~AudioInput () {
+AudioInput::~AudioInput ()
+{
   release ();
   g_clear_pointer (&converter_, gst_audio_converter_free);
 }
 
 std::optional<Failure>
-AudioInput::set_caps (GstCaps *caps) {
+AudioInput::set_caps (GstCaps *caps)
+{
   drain_converter ();
   if (!converted_.empty ()) {
     tail_ = converted_;
@@ -150,16 +162,17 @@ AudioInput::set_caps (GstCaps *caps) {
 }
 
 std::optional<Failure>
-AudioInput::set_compressed (const GstStructure *structure) {
+AudioInput::set_compressed (const GstStructure *structure)
+{
   int rate = 0;
   gst_structure_get_int (structure, "rate", &rate);
   const int wanted = settings_.rate ();
   if (rate != wanted)
-    return format_failure ("The audio has " + std::to_string (rate) +
-                           " Hz, but the model " + settings_.model + " takes " +
-                           std::to_string (wanted) +
-                           " Hz. Choose another model, or convert the audio "
-                           "to audio/x-raw.");
+    return format_failure ("The audio has " + std::to_string (rate)
+                           + " Hz, but the model " + settings_.model + " takes "
+                           + std::to_string (wanted)
+                           + " Hz. Choose another model, or convert the audio "
+                             "to audio/x-raw.");
   format_.encoding = gst_structure_has_name (structure, "audio/x-mulaw")
                          ? Encoding::Mulaw
                          : Encoding::Alaw;
@@ -170,7 +183,8 @@ AudioInput::set_compressed (const GstStructure *structure) {
 }
 
 std::vector<float>
-AudioInput::mix_for (const GstAudioInfo &info) const {
+AudioInput::mix_for (const GstAudioInfo &info) const
+{
   if (!settings_.mix_matrix.empty ())
     return settings_.mix_matrix;
   if (!GST_AUDIO_INFO_IS_UNPOSITIONED (&info))
@@ -184,25 +198,26 @@ AudioInput::mix_for (const GstAudioInfo &info) const {
 }
 
 std::optional<Failure>
-AudioInput::set_raw (GstCaps *caps) {
-  if (!info_from_caps (&info_, caps) ||
-      GST_AUDIO_INFO_CHANNELS (&info_) > max_channels)
+AudioInput::set_raw (GstCaps *caps)
+{
+  if (!info_from_caps (&info_, caps)
+      || GST_AUDIO_INFO_CHANNELS (&info_) > max_channels)
     return format_failure ("The audio format is not understood.");
   const int channels = GST_AUDIO_INFO_CHANNELS (&info_);
   const std::size_t columns = settings_.mix_matrix.size ();
   if (columns != 0 && columns != std::size_t (channels))
-    return Failure{.kind = FailureKind::Settings,
-                   .text = "mix-matrix has " + std::to_string (columns) +
-                           " values, but the audio has " +
-                           std::to_string (channels) + " channels."};
+    return Failure{ .kind = FailureKind::Settings,
+                    .text = "mix-matrix has " + std::to_string (columns)
+                            + " values, but the audio has "
+                            + std::to_string (channels) + " channels." };
 
-  format_ = AudioFormat{Encoding::Pcm16, settings_.rate ()};
+  format_ = AudioFormat{ Encoding::Pcm16, settings_.rate () };
   input_rate_ = GST_AUDIO_INFO_RATE (&info_);
   const std::vector<float> mix = mix_for (info_);
   const bool is_unmixed = channels == 1 && (columns == 0 || mix[0] == 1.0F);
-  const bool passes =
-      is_unmixed && GST_AUDIO_INFO_FORMAT (&info_) == GST_AUDIO_FORMAT_S16LE &&
-      input_rate_ == format_.rate;
+  const bool passes
+      = is_unmixed && GST_AUDIO_INFO_FORMAT (&info_) == GST_AUDIO_FORMAT_S16LE
+        && input_rate_ == format_.rate;
   if (passes)
     return std::nullopt;
 
@@ -217,19 +232,21 @@ AudioInput::set_raw (GstCaps *caps) {
                            "format. Put audioconvert in front, or set "
                            "mix-matrix.");
   }
-  guesses_channels_ =
-      columns == 0 && channels > 2 && GST_AUDIO_INFO_IS_UNPOSITIONED (&info_);
+  guesses_channels_
+      = columns == 0 && channels > 2 && GST_AUDIO_INFO_IS_UNPOSITIONED (&info_);
   return std::nullopt;
 }
 
 Position
-AudioInput::samples_for (guint64 frames) const noexcept {
+AudioInput::samples_for (guint64 frames) const noexcept
+{
   return Position (gst_util_uint64_scale_round (frames, guint64 (format_.rate),
                                                 guint64 (input_rate_)));
 }
 
 GstClockTime
-AudioInput::timestamp_of (GstBuffer *buffer, const GstSegment &segment) const {
+AudioInput::timestamp_of (GstBuffer *buffer, const GstSegment &segment) const
+{
   const bool is_time = segment.format == GST_FORMAT_TIME;
   if (is_time && GST_BUFFER_PTS_IS_VALID (buffer))
     return GST_BUFFER_PTS (buffer);
@@ -239,11 +256,11 @@ AudioInput::timestamp_of (GstBuffer *buffer, const GstSegment &segment) const {
 }
 
 Anchor
-AudioInput::anchor_at (GstClockTime timestamp,
-                       const GstSegment &segment) const {
-  Anchor anchor{.position = base_ + samples_for (frames_in_)};
-  anchor.times = {Nanoseconds (timestamp), Nanoseconds (timestamp),
-                  Nanoseconds (timestamp)};
+AudioInput::anchor_at (GstClockTime timestamp, const GstSegment &segment) const
+{
+  Anchor anchor{ .position = base_ + samples_for (frames_in_) };
+  anchor.times = { Nanoseconds (timestamp), Nanoseconds (timestamp),
+                   Nanoseconds (timestamp) };
   if (segment.format != GST_FORMAT_TIME)
     return anchor;
   anchor.times.stream_time = Nanoseconds (
@@ -257,56 +274,59 @@ AudioInput::anchor_at (GstClockTime timestamp,
 
 /* `bytes` are the stream's next samples. */
 AudioBlock
-AudioInput::emit (std::span<const std::byte> bytes) {
-  const AudioBlock block{format_, base_ + samples_out_, bytes};
+AudioInput::emit (std::span<const std::byte> bytes)
+{
+  const AudioBlock block{ format_, base_ + samples_out_, bytes };
   samples_out_ += Position (bytes.size () / format_.sample_bytes ());
   return block;
 }
 
 /* Appends to converted_. Without planes: silence. */
 void
-AudioInput::convert_frames (gpointer *planes, gsize frames) {
+AudioInput::convert_frames (gpointer *planes, gsize frames)
+{
   const gsize samples = gst_audio_converter_get_out_frames (converter_, frames);
   const gsize before = converted_.size ();
   converted_.resize (before + samples * format_.sample_bytes ());
-  gpointer out[] = {converted_.data () + before};
+  gpointer out[] = { converted_.data () + before };
   gst_audio_converter_samples (converter_, GST_AUDIO_CONVERTER_FLAG_NONE,
                                planes, frames, out, samples);
 }
 
 std::variant<std::monostate, AudioInput::Input, Failure>
-AudioInput::convert (GstBuffer *buffer, const GstSegment &segment) {
+AudioInput::convert (GstBuffer *buffer, const GstSegment &segment)
+{
   release ();
   if (input_rate_ == 0)
     return format_failure ("Audio came before its format.");
   GstAudioBuffer mapped;
-  if (!is_mappable (buffer, info_) ||
-      !gst_audio_buffer_map (&mapped, &info_, buffer, GST_MAP_READ))
+  if (!is_mappable (buffer, info_)
+      || !gst_audio_buffer_map (&mapped, &info_, buffer, GST_MAP_READ))
     return format_failure ("A buffer does not hold what its caps say.");
 
   const guint64 frames = GST_AUDIO_BUFFER_N_SAMPLES (&mapped);
   const GstClockTime timestamp = timestamp_of (buffer, segment);
-  next_timestamp_ =
-      timestamp + gst_util_uint64_scale (frames, GST_SECOND, input_rate_);
+  next_timestamp_
+      = timestamp + gst_util_uint64_scale (frames, GST_SECOND, input_rate_);
   const Clip clip = clip_to_segment (segment, timestamp, frames, input_rate_);
   if (clip.frames == 0) {
     gst_audio_buffer_unmap (&mapped);
     return std::monostate{};
   }
 
-  Input input{.anchor = anchor_at (clip.timestamp, segment)};
+  Input input{ .anchor = anchor_at (clip.timestamp, segment) };
   frames_in_ += clip.frames;
-  const bool is_planar =
-      GST_AUDIO_BUFFER_LAYOUT (&mapped) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
+  const bool is_planar
+      = GST_AUDIO_BUFFER_LAYOUT (&mapped) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
   const gsize stride = is_planar ? GST_AUDIO_BUFFER_BPS (&mapped)
                                  : GST_AUDIO_BUFFER_BPF (&mapped);
   gpointer planes[max_channels];
   for (int i = 0; i < GST_AUDIO_BUFFER_N_PLANES (&mapped); i++)
-    planes[i] =
-        static_cast<std::byte *> (mapped.planes[i]) + clip.skip * stride;
+    planes[i]
+        = static_cast<std::byte *> (mapped.planes[i]) + clip.skip * stride;
   if (converter_ == nullptr) {
-    input.audio =
-        emit ({static_cast<std::byte *> (planes[0]), clip.frames * stride});
+    input.audio
+        = emit ({ static_cast<std::byte *> (planes[0]), clip.frames * stride });
     mapped_ = mapped;
     /* Up to eight planes live in the structure itself. */
     mapped_->planes = mapped_->priv_planes_arr;
@@ -320,7 +340,8 @@ AudioInput::convert (GstBuffer *buffer, const GstSegment &segment) {
 }
 
 void
-AudioInput::release () {
+AudioInput::release ()
+{
   if (mapped_)
     gst_audio_buffer_unmap (&*mapped_);
   mapped_.reset ();
@@ -329,33 +350,37 @@ AudioInput::release () {
 
 /* Into converted_; cut to what the input's length stands for. */
 void
-AudioInput::drain_converter () {
+AudioInput::drain_converter ()
+{
   release ();
   if (converter_ == nullptr)
     return;
   const Position missing = samples_for (frames_in_) - samples_out_;
-  const gsize wanted =
-      std::size_t (std::max<Position> (0, missing)) * format_.sample_bytes ();
-  const gsize step =
-      std::max<gsize> (64, gst_audio_converter_get_max_latency (converter_));
+  const gsize wanted
+      = std::size_t (std::max<Position> (0, missing)) * format_.sample_bytes ();
+  const gsize step
+      = std::max<gsize> (64, gst_audio_converter_get_max_latency (converter_));
   while (converted_.size () < wanted)
     convert_frames (nullptr, step);
   converted_.resize (wanted);
 }
 
 AudioBlock
-AudioInput::drain () {
+AudioInput::drain ()
+{
   drain_converter ();
   return emit (converted_);
 }
 
 AudioBlock
-AudioInput::take_tail () {
+AudioInput::take_tail ()
+{
   return std::exchange (tail_block_, AudioBlock{});
 }
 
 void
-AudioInput::flush () {
+AudioInput::flush ()
+{
   release ();
   if (converter_ != nullptr)
     gst_audio_converter_reset (converter_);

@@ -12,7 +12,8 @@
 namespace sis {
 
 /* What decides how audio becomes the service's. */
-struct AudioSettings {
+struct AudioSettings
+{
   std::string model;
   std::vector<float> mix_matrix; /* one value a channel; empty: none */
 
@@ -26,7 +27,8 @@ GstCaps *service_caps (const AudioSettings &settings);
  * says what time it is at which sample. Sample n of the output lies exactly
  * where input time n / rate lies: what the resampler holds back is drained and
  * cut, never shifted. Streaming thread. */
-class AudioInput {
+class AudioInput
+{
 public:
   explicit AudioInput (const AudioSettings &settings);
   ~AudioInput ();
@@ -43,7 +45,8 @@ public:
   /* The time at which `buffer` plays and its audio, which stays on loan until
    * release (); nothing if all of it lies outside the segment, a Failure if it
    * does not hold what its caps say. */
-  struct Input {
+  struct Input
+  {
     Anchor anchor;
     AudioBlock audio;
   };

@@ -10,15 +10,16 @@
  * The service's recognition modes.
  */
 GType
-gst_sis_mode_get_type (void) {
+gst_sis_mode_get_type (void)
+{
   static const GEnumValue values[] = {
-      {int (sis::Mode::Continue), "Many sentences, for as long as audio comes",
-       "continue"},
-      {int (sis::Mode::Sentence), "Single sentences, with voice events",
-       "sentence"},
-      {int (sis::Mode::Short),
-       "One utterance of up to a minute, without voice detection", "short"},
-      {0, nullptr, nullptr},
+    { int (sis::Mode::Continue), "Many sentences, for as long as audio comes",
+      "continue" },
+    { int (sis::Mode::Sentence), "Single sentences, with voice events",
+      "sentence" },
+    { int (sis::Mode::Short),
+      "One utterance of up to a minute, without voice detection", "short" },
+    { 0, nullptr, nullptr },
   };
   static gsize type = 0;
   if (g_once_init_enter (&type))

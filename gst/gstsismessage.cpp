@@ -3,59 +3,65 @@
 
 namespace {
 
-struct DomainAndCode {
+struct DomainAndCode
+{
   GQuark domain;
   gint code;
 };
 
 DomainAndCode
-domain_and_code (sis::FailureKind kind) {
+domain_and_code (sis::FailureKind kind)
+{
   switch (kind) {
   case sis::FailureKind::NotAuthorized:
-    return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED};
+    return { GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED };
   case sis::FailureKind::Settings:
-    return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS};
+    return { GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS };
   case sis::FailureKind::NotFound:
-    return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND};
+    return { GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND };
   case sis::FailureKind::Format:
-    return {GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT};
+    return { GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT };
   case sis::FailureKind::Lost:
-    return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE};
+    return { GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE };
   case sis::FailureKind::Busy:
-    return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY};
+    return { GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY };
   case sis::FailureKind::Open:
   case sis::FailureKind::Drain:
-    return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE};
+    return { GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE };
   case sis::FailureKind::Malformed:
-    return {GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE};
+    return { GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE };
   case sis::FailureKind::Service:
     break;
   }
-  return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED};
+  return { GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED };
 }
 
 guint64
-clock_time (sis::Nanoseconds time) {
+clock_time (sis::Nanoseconds time)
+{
   return time.count () < 0 ? GST_CLOCK_TIME_NONE : guint64 (time.count ());
 }
 
 /* What the service left out is not in the structure either. */
 void
-set_text (GstStructure *structure, const char *field, const std::string &text) {
+set_text (GstStructure *structure, const char *field, const std::string &text)
+{
   if (!text.empty ())
     gst_structure_set (structure, field, G_TYPE_STRING, text.c_str (), nullptr);
 }
 
 void
 set_ms (GstStructure *structure, const char *field,
-        const std::optional<sis::Milliseconds> &time) {
+        const std::optional<sis::Milliseconds> &time)
+{
   if (time)
     gst_structure_set (structure, field, G_TYPE_INT64, gint64 (time->count ()),
                        nullptr);
 }
 
 void
-set_span (GstStructure *structure, const std::optional<sis::Span> &span) {
+set_span (GstStructure *structure, const std::optional<sis::Span> &span)
+{
   if (!span)
     return;
   const sis::Times &start = span->start;
@@ -67,7 +73,8 @@ set_span (GstStructure *structure, const std::optional<sis::Span> &span) {
 }
 
 void
-set_words (GstStructure *structure, const std::vector<sis::TimedWord> &words) {
+set_words (GstStructure *structure, const std::vector<sis::TimedWord> &words)
+{
   if (words.empty ())
     return;
   GValue array = G_VALUE_INIT;
@@ -85,14 +92,16 @@ set_words (GstStructure *structure, const std::vector<sis::TimedWord> &words) {
 }
 
 GstStructure *
-to_structure (const sis::Connecting &event) {
+to_structure (const sis::Connecting &event)
+{
   return gst_structure_new ("sis-connecting", "attempt", G_TYPE_UINT,
                             event.attempt, "host", G_TYPE_STRING,
                             event.host.c_str (), nullptr);
 }
 
 GstStructure *
-to_structure (const sis::Started &event) {
+to_structure (const sis::Started &event)
+{
   GstStructure *structure = gst_structure_new (
       "sis-start", "session", G_TYPE_UINT, event.session, nullptr);
   set_text (structure, "trace_id", event.trace_id);
@@ -100,7 +109,8 @@ to_structure (const sis::Started &event) {
 }
 
 GstStructure *
-to_structure (const sis::Transcript &event) {
+to_structure (const sis::Transcript &event)
+{
   GstStructure *structure = gst_structure_new (
       "sis-result", "session", G_TYPE_UINT, event.session, "segment",
       G_TYPE_UINT, event.number, "is_final", G_TYPE_BOOLEAN, event.is_final,
@@ -119,7 +129,8 @@ to_structure (const sis::Transcript &event) {
 }
 
 GstStructure *
-to_structure (const sis::Occurrence &event) {
+to_structure (const sis::Occurrence &event)
+{
   GstStructure *structure = gst_structure_new (
       "sis-event", "session", G_TYPE_UINT, event.session, "event",
       G_TYPE_STRING, event.event.c_str (), "running-time", G_TYPE_UINT64,
@@ -131,7 +142,8 @@ to_structure (const sis::Occurrence &event) {
 }
 
 GstStructure *
-to_structure (const sis::Ended &event) {
+to_structure (const sis::Ended &event)
+{
   GstStructure *structure = gst_structure_new (
       "sis-end", "session", G_TYPE_UINT, event.session, "reason", G_TYPE_STRING,
       event.reason.c_str (), nullptr);
@@ -140,7 +152,8 @@ to_structure (const sis::Ended &event) {
 }
 
 GstStructure *
-details_of (const sis::Failure &failure) {
+details_of (const sis::Failure &failure)
+{
   GstStructure *details = gst_structure_new (
       "sis-error", "session", G_TYPE_UINT, failure.session, nullptr);
   set_text (details, "resp_type", failure.resp_type);
@@ -157,32 +170,37 @@ details_of (const sis::Failure &failure) {
 /* One overload an alternative: a new one does not compile until it is here. */
 template <typename T>
 void
-post (GstElement *element, const T &event) {
+post (GstElement *element, const T &event)
+{
   gst_element_post_message (
       element,
       gst_message_new_element (GST_OBJECT (element), to_structure (event)));
 }
 
 void
-post (GstElement *element, const sis::Warning &warning) {
+post (GstElement *element, const sis::Warning &warning)
+{
   gst_sis_post_failure (element, GST_MESSAGE_WARNING, warning.failure);
 }
 
 void
-post (GstElement *element, const sis::Failure &failure) {
+post (GstElement *element, const sis::Failure &failure)
+{
   gst_sis_post_failure (element, GST_MESSAGE_ERROR, failure);
 }
 
 } // namespace
 
 void
-gst_sis_post_event (GstElement *element, const sis::Event &event) {
+gst_sis_post_event (GstElement *element, const sis::Event &event)
+{
   std::visit ([element] (const auto &e) { post (element, e); }, event);
 }
 
 void
 gst_sis_post_failure (GstElement *element, GstMessageType type,
-                      const sis::Failure &failure) {
+                      const sis::Failure &failure)
+{
   const auto [domain, code] = domain_and_code (failure.kind);
   const std::string debug = failure.debug;
   gst_element_message_full_with_details (

@@ -5,18 +5,21 @@ namespace sis {
 namespace {
 
 Failure
-settings_failure (std::string text) {
-  return Failure{.kind = FailureKind::Settings, .text = std::move (text)};
+settings_failure (std::string text)
+{
+  return Failure{ .kind = FailureKind::Settings, .text = std::move (text) };
 }
 
 std::string
-environment (const char *name) {
+environment (const char *name)
+{
   const char *value = g_getenv (name);
   return value != nullptr ? value : "";
 }
 
 std::variant<Endpoint, Failure>
-find_endpoint (const Settings &settings) {
+find_endpoint (const Settings &settings)
+{
   if (settings.endpoint.empty ()) {
     if (!is_valid_region (settings.region))
       return settings_failure ("region may only have small letters, digits and "
@@ -32,10 +35,11 @@ find_endpoint (const Settings &settings) {
 } // namespace
 
 std::string
-invalid_setting (const Settings &settings) {
+invalid_setting (const Settings &settings)
+{
   const auto is_sendable = [] (const std::string &text) {
-    return g_utf8_validate (text.data (), gssize (text.size ()), nullptr) &&
-           clean_text (text, max_label_length) == text;
+    return g_utf8_validate (text.data (), gssize (text.size ()), nullptr)
+           && clean_text (text, max_label_length) == text;
   };
   if (settings.model.empty () || !is_sendable (settings.model))
     return "model is empty, too long, or has control characters.";
@@ -47,7 +51,8 @@ invalid_setting (const Settings &settings) {
 }
 
 StartConfig
-start_config (const Settings &settings) {
+start_config (const Settings &settings)
+{
   const Settings defaults;
   StartConfig start;
   start.property = settings.model;
@@ -72,12 +77,14 @@ start_config (const Settings &settings) {
 }
 
 AudioSettings
-audio_settings (const Settings &settings) {
-  return AudioSettings{settings.model, settings.mix_matrix};
+audio_settings (const Settings &settings)
+{
+  return AudioSettings{ settings.model, settings.mix_matrix };
 }
 
 std::optional<Secret>
-find_auth_token (const Settings &settings) {
+find_auth_token (const Settings &settings)
+{
   const char *env = g_getenv ("SIS_AUTH_TOKEN");
   const std::string_view token = !settings.auth_token.empty ()
                                      ? settings.auth_token.value ()
@@ -87,7 +94,8 @@ find_auth_token (const Settings &settings) {
 }
 
 std::variant<Config, Failure>
-make_config (const Settings &settings, const std::string &user_agent) {
+make_config (const Settings &settings, const std::string &user_agent)
+{
   const std::string invalid = invalid_setting (settings);
   if (!invalid.empty ())
     return settings_failure (invalid);
@@ -114,8 +122,8 @@ make_config (const Settings &settings, const std::string &user_agent) {
   if (token->empty () && config.endpoint.secure)
     return settings_failure ("No credentials: set auth-token, or the "
                              "environment's SIS_AUTH_TOKEN.");
-  if (!token->empty () && !config.endpoint.secure &&
-      !config.endpoint.is_loopback ())
+  if (!token->empty () && !config.endpoint.secure
+      && !config.endpoint.is_loopback ())
     return settings_failure ("Credentials are not sent over plain ws:// to "
                              "another machine. Use a wss:// endpoint.");
 
@@ -130,9 +138,10 @@ make_config (const Settings &settings, const std::string &user_agent) {
 }
 
 std::string
-useless_settings (const Settings &settings) {
-  const bool has_vad = settings.vad_head >= 0 || settings.vad_tail >= 0 ||
-                       settings.max_seconds >= 0;
+useless_settings (const Settings &settings)
+{
+  const bool has_vad = settings.vad_head >= 0 || settings.vad_tail >= 0
+                       || settings.max_seconds >= 0;
   if (settings.mode == Mode::Short && has_vad)
     return "vad-head, vad-tail and max-seconds have no effect in short mode "
            "and are not sent.";

@@ -10,7 +10,8 @@
 namespace sis {
 
 /* The properties, as they were set. Plain data; the element guards it. */
-struct Settings {
+struct Settings
+{
   std::string endpoint;
   std::string region = "cn-north-4";
   std::string project_id;

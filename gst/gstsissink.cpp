@@ -82,27 +82,31 @@ GST_DEBUG_CATEGORY_STATIC (gst_sis_sink_debug);
 namespace {
 
 /* Carries the session's words to the element as long as that lives. */
-class SinkListener final : public sis::Listener {
+class SinkListener final : public sis::Listener
+{
 public:
   explicit SinkListener (GstSisSink *sink) { g_weak_ref_init (&sink_, sink); }
   ~SinkListener () override { g_weak_ref_clear (&sink_); }
   SinkListener (const SinkListener &) = delete;
   SinkListener &operator= (const SinkListener &) = delete;
 
-  void on_event (const sis::Event &event) override {
+  void on_event (const sis::Event &event) override
+  {
     g_autoptr (GstElement) sink = get ();
     if (sink != nullptr)
       gst_sis_post_event (sink, event);
   }
 
-  void on_log (const std::string &line) override {
+  void on_log (const std::string &line) override
+  {
     g_autoptr (GstElement) sink = get ();
     if (sink != nullptr)
       GST_DEBUG_OBJECT (sink, "%s", line.c_str ());
   }
 
 private:
-  GstElement *get () {
+  GstElement *get ()
+  {
     return static_cast<GstElement *> (g_weak_ref_get (&sink_));
   }
 
@@ -110,13 +114,15 @@ private:
 };
 
 /* What application threads and the streaming thread share. */
-struct Common {
+struct Common
+{
   sis::Settings settings;
   std::shared_ptr<sis::Session> session; /* from READY→PAUSED to →READY */
 };
 
 /* What belongs to the streaming thread, or to state changes without one. */
-struct Streaming {
+struct Streaming
+{
   std::unique_ptr<sis::AudioInput> input;
   std::shared_ptr<sis::Session> session;
   bool knows_upstream = false;
@@ -126,12 +132,14 @@ struct Streaming {
 
 } // namespace
 
-struct GstSisSinkState {
+struct GstSisSinkState
+{
   sis::Guarded<Common> common;
   Streaming streaming;
 };
 
-struct _GstSisSink {
+struct _GstSisSink
+{
   GstBaseSink parent;
   GstSisSinkState *state;
 };
@@ -154,13 +162,15 @@ GST_ELEMENT_REGISTER_DEFINE (sissink, "sissink", GST_RANK_NONE,
 
 /* A session that may be used without the lock: it is never called under it. */
 static std::shared_ptr<sis::Session>
-gst_sis_sink_get_session (GstSisSink *self) {
+gst_sis_sink_get_session (GstSisSink *self)
+{
   return self->state->common.lock ()->session;
 }
 
 static void
 gst_sis_sink_set_property (GObject *object, guint id, const GValue *value,
-                           GParamSpec *pspec) {
+                           GParamSpec *pspec)
+{
   GstSisSink *self = GST_SIS_SINK (object);
   sis::Settings settings;
   std::shared_ptr<sis::Session> session;
@@ -188,7 +198,8 @@ gst_sis_sink_set_property (GObject *object, guint id, const GValue *value,
 
 static void
 gst_sis_sink_get_property (GObject *object, guint id, GValue *value,
-                           GParamSpec *pspec) {
+                           GParamSpec *pspec)
+{
   GstSisSink *self = GST_SIS_SINK (object);
   if (!sis::get_property (self->state->common.lock ()->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -197,7 +208,8 @@ gst_sis_sink_get_property (GObject *object, guint id, GValue *value,
 /* Takes the snapshot of the settings: errors of these come before any
  * connection. */
 static gboolean
-gst_sis_sink_open (GstSisSink *self) {
+gst_sis_sink_open (GstSisSink *self)
+{
   const sis::Settings settings = self->state->common.lock ()->settings;
   const auto config = sis::make_config (settings, "sissink/" PACKAGE_VERSION);
   if (const auto *failure = std::get_if<sis::Failure> (&config)) {
@@ -208,60 +220,63 @@ gst_sis_sink_open (GstSisSink *self) {
   if (!useless.empty ())
     gst_sis_post_failure (
         GST_ELEMENT (self), GST_MESSAGE_WARNING,
-        sis::Failure{.kind = sis::FailureKind::Settings, .text = useless});
+        sis::Failure{ .kind = sis::FailureKind::Settings, .text = useless });
 
   auto session = std::make_shared<sis::Session> (
       std::get<sis::Config> (config), std::make_shared<SinkListener> (self));
   self->state->streaming = Streaming{
-      .input =
-          std::make_unique<sis::AudioInput> (sis::audio_settings (settings)),
-      .session = session,
+    .input = std::make_unique<sis::AudioInput> (sis::audio_settings (settings)),
+    .session = session,
   };
   self->state->common.lock ()->session = std::move (session);
   return TRUE;
 }
 
 static void
-gst_sis_sink_close (GstSisSink *self) {
-  std::shared_ptr<sis::Session> session =
-      std::exchange (self->state->common.lock ()->session, nullptr);
+gst_sis_sink_close (GstSisSink *self)
+{
+  std::shared_ptr<sis::Session> session
+      = std::exchange (self->state->common.lock ()->session, nullptr);
   self->state->streaming = Streaming{};
   if (session != nullptr)
     session->close ();
 }
 
 static GstStateChangeReturn
-gst_sis_sink_change_state (GstElement *element, GstStateChange transition) {
+gst_sis_sink_change_state (GstElement *element, GstStateChange transition)
+{
   GstSisSink *self = GST_SIS_SINK (element);
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED &&
-      !gst_sis_sink_open (self))
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED
+      && !gst_sis_sink_open (self))
     return GST_STATE_CHANGE_FAILURE;
 
-  const GstStateChangeReturn ret =
-      GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
+  const GstStateChangeReturn ret
+      = GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
 
-  const bool has_failed = ret == GST_STATE_CHANGE_FAILURE &&
-                          transition == GST_STATE_CHANGE_READY_TO_PAUSED;
+  const bool has_failed = ret == GST_STATE_CHANGE_FAILURE
+                          && transition == GST_STATE_CHANGE_READY_TO_PAUSED;
   if (has_failed || transition == GST_STATE_CHANGE_PAUSED_TO_READY)
     gst_sis_sink_close (self);
   return ret;
 }
 
 static GstCaps *
-gst_sis_sink_get_caps (GstBaseSink *bsink, GstCaps *filter) {
+gst_sis_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
+{
   GstSisSink *self = GST_SIS_SINK (bsink);
   const sis::Settings settings = self->state->common.lock ()->settings;
   GstCaps *caps = sis::service_caps (sis::audio_settings (settings));
   if (filter == nullptr)
     return caps;
-  GstCaps *filtered =
-      gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
+  GstCaps *filtered
+      = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
   gst_caps_unref (caps);
   return filtered;
 }
 
 static gboolean
-gst_sis_sink_set_caps (GstBaseSink *bsink, GstCaps *caps) {
+gst_sis_sink_set_caps (GstBaseSink *bsink, GstCaps *caps)
+{
   GstSisSink *self = GST_SIS_SINK (bsink);
   sis::AudioInput *input = self->state->streaming.input.get ();
   if (input == nullptr)
@@ -273,16 +288,17 @@ gst_sis_sink_set_caps (GstBaseSink *bsink, GstCaps *caps) {
   if (input->guesses_channels ())
     gst_sis_post_failure (
         GST_ELEMENT (self), GST_MESSAGE_WARNING,
-        sis::Failure{.kind = sis::FailureKind::Format,
-                     .text = "The audio's channels have no positions; the "
-                             "mean of the first two is sent. Set mix-matrix "
-                             "to choose."});
+        sis::Failure{ .kind = sis::FailureKind::Format,
+                      .text = "The audio's channels have no positions; the "
+                              "mean of the first two is sent. Set mix-matrix "
+                              "to choose." });
   return TRUE;
 }
 
 /* A live upstream is not held to the clock: it is right by itself. */
 static void
-gst_sis_sink_ask_upstream (GstSisSink *self) {
+gst_sis_sink_ask_upstream (GstSisSink *self)
+{
   Streaming &streaming = self->state->streaming;
   GstQuery *query = gst_query_new_latency ();
   streaming.knows_upstream = true;
@@ -297,7 +313,8 @@ gst_sis_sink_ask_upstream (GstSisSink *self) {
 
 static void
 gst_sis_sink_get_times (GstBaseSink *bsink, GstBuffer *buffer,
-                        GstClockTime *start, GstClockTime *end) {
+                        GstClockTime *start, GstClockTime *end)
+{
   GstSisSink *self = GST_SIS_SINK (bsink);
   if (!self->state->streaming.knows_upstream)
     gst_sis_sink_ask_upstream (self);
@@ -309,7 +326,8 @@ gst_sis_sink_get_times (GstBaseSink *bsink, GstBuffer *buffer,
 
 /* Waits as long as the session does; goes on after a pause where it was. */
 static GstFlowReturn
-gst_sis_sink_offer (GstSisSink *self, sis::AudioBlock block) {
+gst_sis_sink_offer (GstSisSink *self, sis::AudioBlock block)
+{
   sis::Session *session = self->state->streaming.session.get ();
   while (true) {
     switch (session->offer (block)) {
@@ -327,7 +345,8 @@ gst_sis_sink_offer (GstSisSink *self, sis::AudioBlock block) {
 }
 
 static bool
-gst_sis_sink_plays_backwards (GstSisSink *self) {
+gst_sis_sink_plays_backwards (GstSisSink *self)
+{
   if (GST_BASE_SINK (self)->segment.rate > 0)
     return false;
   if (!std::exchange (self->state->streaming.has_warned_rate, true))
@@ -338,7 +357,8 @@ gst_sis_sink_plays_backwards (GstSisSink *self) {
 }
 
 static GstFlowReturn
-gst_sis_sink_render (GstBaseSink *bsink, GstBuffer *buffer) {
+gst_sis_sink_render (GstBaseSink *bsink, GstBuffer *buffer)
+{
   GstSisSink *self = GST_SIS_SINK (bsink);
   Streaming &streaming = self->state->streaming;
   if (gst_sis_sink_plays_backwards (self))
@@ -361,7 +381,8 @@ gst_sis_sink_render (GstBaseSink *bsink, GstBuffer *buffer) {
 }
 
 static GstFlowReturn
-gst_sis_sink_drain (GstSisSink *self) {
+gst_sis_sink_drain (GstSisSink *self)
+{
   Streaming &streaming = self->state->streaming;
   while (true) {
     switch (streaming.session->drain ()) {
@@ -379,7 +400,8 @@ gst_sis_sink_drain (GstSisSink *self) {
 }
 
 static GstFlowReturn
-gst_sis_sink_wait_event (GstBaseSink *bsink, GstEvent *event) {
+gst_sis_sink_wait_event (GstBaseSink *bsink, GstEvent *event)
+{
   GstSisSink *self = GST_SIS_SINK (bsink);
   Streaming &streaming = self->state->streaming;
   const bool is_gap = GST_EVENT_TYPE (event) == GST_EVENT_GAP;
@@ -387,21 +409,22 @@ gst_sis_sink_wait_event (GstBaseSink *bsink, GstEvent *event) {
     return GST_FLOW_OK;
   if (GST_EVENT_TYPE (event) == GST_EVENT_EOS) {
     for (const auto &block :
-         {streaming.input->take_tail (), streaming.input->drain ()}) {
+         { streaming.input->take_tail (), streaming.input->drain () }) {
       const GstFlowReturn ret = gst_sis_sink_offer (self, block);
       if (ret != GST_FLOW_OK)
         return ret;
     }
   }
-  const GstFlowReturn ret =
-      GST_BASE_SINK_CLASS (parent_class)->wait_event (bsink, event);
+  const GstFlowReturn ret
+      = GST_BASE_SINK_CLASS (parent_class)->wait_event (bsink, event);
   if (ret != GST_FLOW_OK || is_gap)
     return ret;
   return gst_sis_sink_drain (self);
 }
 
 static gboolean
-gst_sis_sink_event (GstBaseSink *bsink, GstEvent *event) {
+gst_sis_sink_event (GstBaseSink *bsink, GstEvent *event)
+{
   GstSisSink *self = GST_SIS_SINK (bsink);
   Streaming &streaming = self->state->streaming;
   const auto session = gst_sis_sink_get_session (self);
@@ -422,34 +445,39 @@ gst_sis_sink_event (GstBaseSink *bsink, GstEvent *event) {
 }
 
 static gboolean
-gst_sis_sink_unlock (GstBaseSink *bsink) {
+gst_sis_sink_unlock (GstBaseSink *bsink)
+{
   if (const auto session = gst_sis_sink_get_session (GST_SIS_SINK (bsink)))
     session->interrupt (true);
   return TRUE;
 }
 
 static gboolean
-gst_sis_sink_unlock_stop (GstBaseSink *bsink) {
+gst_sis_sink_unlock_stop (GstBaseSink *bsink)
+{
   if (const auto session = gst_sis_sink_get_session (GST_SIS_SINK (bsink)))
     session->interrupt (false);
   return TRUE;
 }
 
 static void
-gst_sis_sink_finalize (GObject *object) {
+gst_sis_sink_finalize (GObject *object)
+{
   GstSisSink *self = GST_SIS_SINK (object);
   delete self->state;
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
 static void
-gst_sis_sink_init (GstSisSink *self) {
+gst_sis_sink_init (GstSisSink *self)
+{
   self->state = new GstSisSinkState;
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
 }
 
 static void
-gst_sis_sink_class_init (GstSisSinkClass *klass) {
+gst_sis_sink_class_init (GstSisSinkClass *klass)
+{
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   GstBaseSinkClass *sink_class = GST_BASE_SINK_CLASS (klass);

@@ -4,7 +4,8 @@
 #include <gio/gio.h>
 
 static gboolean
-plugin_init (GstPlugin *plugin) {
+plugin_init (GstPlugin *plugin)
+{
   /* Registered from the I/O thread and elsewhere at once, they race. */
   g_type_ensure (G_TYPE_SOCKET_CLIENT);
   g_type_ensure (G_TYPE_NETWORK_ADDRESS);

@@ -8,11 +8,13 @@ using Clock = std::chrono::steady_clock;
 DrainWatch::DrainWatch (IoLoop &loop, std::chrono::seconds timeout,
                         std::function<void ()> give_up)
     : timeout_ (timeout), give_up_ (std::move (give_up)),
-      progress_timer_ (loop, "sis-progress"), limit_timer_ (loop, "sis-limit") {
+      progress_timer_ (loop, "sis-progress"), limit_timer_ (loop, "sis-limit")
+{
 }
 
 void
-DrainWatch::run (bool is_waiting) {
+DrainWatch::run (bool is_waiting)
+{
   if (is_waiting == is_running_)
     return;
   is_running_ = is_waiting;
@@ -28,26 +30,30 @@ DrainWatch::run (bool is_waiting) {
 }
 
 void
-DrainWatch::progress () {
+DrainWatch::progress ()
+{
   if (is_running_)
     progress_timer_.start (timeout_, give_up_);
 }
 
 void
-DrainWatch::limit (Nanoseconds limit) {
+DrainWatch::limit (Nanoseconds limit)
+{
   limit_left_ = limit;
   start_limit ();
 }
 
 void
-DrainWatch::start_limit () {
+DrainWatch::start_limit ()
+{
   limit_started_ = Clock::now ();
   if (is_running_ && limit_left_)
     limit_timer_.start (*limit_left_, give_up_);
 }
 
 void
-DrainWatch::reset () {
+DrainWatch::reset ()
+{
   is_running_ = false;
   limit_left_.reset ();
   progress_timer_.stop ();

@@ -12,7 +12,8 @@ namespace sis {
 /* The deadlines of the wait at the end of a stream: one for each time without
  * progress, one in all once END was sent. They stand still while nobody waits
  * (the pipeline is paused). On the loop. */
-class DrainWatch {
+class DrainWatch
+{
 public:
   DrainWatch (IoLoop &loop, std::chrono::seconds timeout,
               std::function<void ()> give_up);

@@ -7,49 +7,56 @@ namespace sis {
 namespace {
 
 /* For a listener that blocks although it must not. */
-constexpr std::chrono::milliseconds delivery_limit{250};
+constexpr std::chrono::milliseconds delivery_limit{ 250 };
 
 } // namespace
 
 Session::Session (const Config &config, std::shared_ptr<Listener> listener)
-    : core_ (std::make_shared<SessionCore> (config, std::move (listener))) {}
+    : core_ (std::make_shared<SessionCore> (config, std::move (listener)))
+{
+}
 
-Session::~Session () {
+Session::~Session ()
+{
   close ();
 }
 
 void
-Session::set_start (const StartConfig &start) {
+Session::set_start (const StartConfig &start)
+{
   core_->shared.lock ()->start = start;
 }
 
 void
-Session::set_auth_token (const Secret &token) {
+Session::set_auth_token (const Secret &token)
+{
   core_->shared.lock ()->auth_token = token;
 }
 
 void
-Session::anchor (const Anchor &anchor) {
+Session::anchor (const Anchor &anchor)
+{
   auto shared = core_->shared.lock ();
   shared->timeline.add (anchor);
   shared->timeline.forget_before (anchor.position - shared->memory_samples);
 }
 
 Session::Answer
-Session::offer (AudioBlock &block) {
+Session::offer (AudioBlock &block)
+{
   const std::size_t sample = block.format.sample_bytes ();
   auto shared = core_->shared.lock ();
   const auto is_stopped = [&shared] {
-    return shared->interrupted || shared->flushing || shared->failed ||
-           shared->closed;
+    return shared->interrupted || shared->flushing || shared->failed
+           || shared->closed;
   };
   while (true) {
     if (shared->failed || shared->closed)
       return Answer::Closed;
     if (is_stopped ())
       return Answer::Interrupted;
-    const std::size_t taken =
-        shared->store.append (block.format, block.first, block.bytes);
+    const std::size_t taken
+        = shared->store.append (block.format, block.first, block.bytes);
     block.bytes = block.bytes.subspan (taken);
     block.first += Position (taken / sample);
     if (taken > 0 && shared->store.ready_format ())
@@ -62,15 +69,16 @@ Session::offer (AudioBlock &block) {
 }
 
 Session::Answer
-Session::drain () {
+Session::drain ()
+{
   auto shared = core_->shared.lock ();
   shared->store.seal ();
   shared->eos = true;
   shared->draining = true;
   core_->wake ();
   shared.wait (core_->changed, [&shared] {
-    return shared->drained || shared->interrupted || shared->flushing ||
-           shared->failed || shared->closed;
+    return shared->drained || shared->interrupted || shared->flushing
+           || shared->failed || shared->closed;
   });
   shared->draining = false;
   core_->wake ();
@@ -80,13 +88,15 @@ Session::drain () {
 }
 
 void
-Session::interrupt (bool interrupted) {
+Session::interrupt (bool interrupted)
+{
   core_->shared.lock ()->interrupted = interrupted;
   core_->changed.notify_all ();
 }
 
 void
-Session::flush_start () {
+Session::flush_start ()
+{
   {
     auto shared = core_->shared.lock ();
     shared->flushing = true;
@@ -98,7 +108,8 @@ Session::flush_start () {
 }
 
 void
-Session::flush_stop () {
+Session::flush_stop ()
+{
   auto shared = core_->shared.lock ();
   /* A buffer that was being converted at flush_start () came in since. */
   shared->store.clear ();
@@ -112,7 +123,8 @@ Session::flush_stop () {
 }
 
 void
-Session::close () {
+Session::close ()
+{
   auto shared = core_->shared.lock ();
   if (!shared->closed) {
     shared->closed = true;

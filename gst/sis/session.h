@@ -30,7 +30,8 @@
 namespace sis {
 
 /* What a session needs to know; does not change while it lives. */
-struct Config {
+struct Config
+{
   Endpoint endpoint;
   std::string project_id;
   Mode mode = Mode::Continue;
@@ -38,23 +39,26 @@ struct Config {
   StartConfig start; /* audio_format is filled in from the audio */
   Secret auth_token;
   std::string user_agent;
-  Nanoseconds chunk_duration{std::chrono::milliseconds (100)};
-  Nanoseconds max_buffer_duration{std::chrono::seconds (30)};
-  std::chrono::seconds timeout{20};
+  Nanoseconds chunk_duration{ std::chrono::milliseconds (100) };
+  Nanoseconds max_buffer_duration{ std::chrono::seconds (30) };
+  std::chrono::seconds timeout{ 20 };
 };
 
 /* What a session tells. */
-struct Connecting {
+struct Connecting
+{
   unsigned attempt = 0;
   std::string host;
 };
 
-struct Started {
+struct Started
+{
   std::string trace_id;
   unsigned session = 0;
 };
 
-struct Occurrence {
+struct Occurrence
+{
   std::string trace_id;
   unsigned session = 0;
   std::string event;
@@ -62,13 +66,15 @@ struct Occurrence {
   Times times;
 };
 
-struct Ended {
+struct Ended
+{
   std::string trace_id;
   unsigned session = 0;
   std::string reason; /* NORMAL, CANCEL, ERROR, LOST, TIMEOUT */
 };
 
-struct Warning {
+struct Warning
+{
   Failure failure;
 };
 
@@ -77,7 +83,8 @@ struct Warning {
 using Event = std::variant<Connecting, Started, Transcript, Occurrence, Ended,
                            Warning, Failure>;
 
-class Listener {
+class Listener
+{
 public:
   virtual ~Listener () = default;
   /* On the I/O thread, with no lock held. It must not block; it may call the
@@ -88,7 +95,8 @@ public:
 };
 
 /* Audio of one format on its way into the session. */
-struct AudioBlock {
+struct AudioBlock
+{
   AudioFormat format;
   Position first = 0; /* of bytes[0] */
   std::span<const std::byte> bytes;
@@ -96,7 +104,8 @@ struct AudioBlock {
 
 /* Recognises one stream of audio, over as many of the service's sessions as it
  * takes. The connection is made when the first audio comes. */
-class Session {
+class Session
+{
 public:
   Session (const Config &config, std::shared_ptr<Listener> listener);
 

@@ -8,31 +8,34 @@ namespace sis {
 namespace {
 
 /* Two sessions never start closer together. */
-constexpr std::chrono::milliseconds start_distance{200};
+constexpr std::chrono::milliseconds start_distance{ 200 };
 
 /* An END cancel:true is answered at once, or not waited for. */
-constexpr std::chrono::seconds cancel_limit{1};
+constexpr std::chrono::seconds cancel_limit{ 1 };
 
 /* A result that is later than this is placed by extrapolation. */
-constexpr std::chrono::minutes timeline_memory{5};
+constexpr std::chrono::minutes timeline_memory{ 5 };
 
 using Clock = std::chrono::steady_clock;
 
 bool
 is_same_audio (const std::optional<AudioFormat> &ready,
-               const AudioFormat &format) {
+               const AudioFormat &format)
+{
   return ready && *ready == format;
 }
 
 } // namespace
 
 Shared::Shared (const Config &config)
-    : store ({.rate = config.rate,
-              .chunk = config.chunk_duration,
-              .max_waiting = config.max_buffer_duration}),
+    : store ({ .rate = config.rate,
+               .chunk = config.chunk_duration,
+               .max_waiting = config.max_buffer_duration }),
       timeline (config.rate),
       memory_samples (time_to_samples (timeline_memory, config.rate)),
-      start (config.start), auth_token (config.auth_token) {}
+      start (config.start), auth_token (config.auth_token)
+{
+}
 
 SessionCore::SessionCore (const Config &config,
                           std::shared_ptr<sis::Listener> listener)
@@ -41,10 +44,13 @@ SessionCore::SessionCore (const Config &config,
       bell_ (*loop_, "sis-session", [this] { step_on_loop (); }),
       reply_timer_ (*loop_, "sis-reply"),
       drain_watch_ (*loop_, config.timeout,
-                    [this] { give_up_drain_on_loop (); }) {}
+                    [this] { give_up_drain_on_loop (); })
+{
+}
 
 const char *
-SessionCore::name (State state) noexcept {
+SessionCore::name (State state) noexcept
+{
   switch (state) {
   case State::Idle:
     return "idle";
@@ -63,7 +69,8 @@ SessionCore::name (State state) noexcept {
 }
 
 bool
-SessionCore::is_legal (State from, State to) noexcept {
+SessionCore::is_legal (State from, State to) noexcept
+{
   switch (from) {
   case State::Idle:
     return to == State::Connecting;
@@ -82,7 +89,8 @@ SessionCore::is_legal (State from, State to) noexcept {
 }
 
 void
-SessionCore::set_state (State state) {
+SessionCore::set_state (State state)
+{
   g_assert (is_legal (state_, state));
   log (std::string (name (state_)) + " -> " + name (state));
   state_ = state;
@@ -90,12 +98,14 @@ SessionCore::set_state (State state) {
 }
 
 void
-SessionCore::shut_down () {
+SessionCore::shut_down ()
+{
   loop_->invoke ([self = shared_from_this ()] { self->shut_down_on_loop (); });
 }
 
 void
-SessionCore::shut_down_on_loop () {
+SessionCore::shut_down_on_loop ()
+{
   bell_.remove_on_loop ();
   reply_timer_.stop ();
   drain_watch_.reset ();
@@ -105,20 +115,22 @@ SessionCore::shut_down_on_loop () {
 }
 
 SessionCore::View
-SessionCore::view () {
+SessionCore::view ()
+{
   auto s = shared.lock ();
   return View{
-      .generation = s->generation,
-      .ready = s->store.ready_format (),
-      .empty = s->store.empty (),
-      .eos = s->eos,
-      .draining = s->draining,
+    .generation = s->generation,
+    .ready = s->store.ready_format (),
+    .empty = s->store.empty (),
+    .eos = s->eos,
+    .draining = s->draining,
   };
 }
 
 /* The one place that decides what comes next. */
 void
-SessionCore::step_on_loop () {
+SessionCore::step_on_loop ()
+{
   const auto keep = shared_from_this ();
   const View now = view ();
   if (now.generation != generation_)
@@ -145,12 +157,13 @@ SessionCore::step_on_loop () {
   case State::Failed:
     break;
   }
-  drain_watch_.run (now.draining &&
-                    (state_ == State::Streaming || state_ == State::Ending));
+  drain_watch_.run (now.draining
+                    && (state_ == State::Streaming || state_ == State::Ending));
 }
 
 void
-SessionCore::connect_on_loop (AudioFormat format) {
+SessionCore::connect_on_loop (AudioFormat format)
+{
   const auto wait = last_start_ + start_distance - Clock::now ();
   if (last_start_ != Clock::time_point{} && wait > Clock::duration::zero ()) {
     if (!reply_timer_.is_running ())
@@ -167,17 +180,18 @@ SessionCore::connect_on_loop (AudioFormat format) {
   drain_watch_.reset ();
 
   Connection::Settings settings{
-      .url = config_.endpoint.url (config_.project_id, config_.mode),
-      .user_agent = config_.user_agent,
-      .timeout = config_.timeout,
+    .url = config_.endpoint.url (config_.project_id, config_.mode),
+    .user_agent = config_.user_agent,
+    .timeout = config_.timeout,
   };
   settings.auth_token = shared.lock ()->auth_token;
-  tell_on_loop (Connecting{++attempt_, config_.endpoint.host});
+  tell_on_loop (Connecting{ ++attempt_, config_.endpoint.host });
   connection_ = std::make_unique<Connection> (loop_, settings, *this);
 }
 
 void
-SessionCore::on_open_on_loop () {
+SessionCore::on_open_on_loop ()
+{
   set_state (State::Starting);
   StartConfig start = shared.lock ()->start;
   start.audio_format = format_;
@@ -185,16 +199,17 @@ SessionCore::on_open_on_loop () {
   reply_timer_.start (config_.timeout, [this] {
     const auto keep = shared_from_this ();
     fail_on_loop (
-        Failure{.kind = FailureKind::Open,
-                .transience = Transience::Yes,
-                .text = "The service did not answer START in time (timeout). "
-                        "Try again later, or set timeout higher."},
+        Failure{ .kind = FailureKind::Open,
+                 .transience = Transience::Yes,
+                 .text = "The service did not answer START in time (timeout). "
+                         "Try again later, or set timeout higher." },
         "TIMEOUT");
   });
 }
 
 void
-SessionCore::on_writable_on_loop () {
+SessionCore::on_writable_on_loop ()
+{
   const auto keep = shared_from_this ();
   if (state_ != State::Streaming)
     return;
@@ -213,7 +228,7 @@ SessionCore::on_writable_on_loop () {
       std::byte padded[320];
       std::memset (padded, int (format_.silence ()), least);
       std::memcpy (padded, piece->bytes.data (), piece->bytes.size ());
-      connection_->send_audio ({padded, least});
+      connection_->send_audio ({ padded, least });
     }
     span_.sent = piece->end ();
     changed.notify_all ();
@@ -223,27 +238,31 @@ SessionCore::on_writable_on_loop () {
 }
 
 void
-SessionCore::on_text_on_loop (std::string_view text) {
+SessionCore::on_text_on_loop (std::string_view text)
+{
   const auto keep = shared_from_this ();
   std::visit ([this] (const auto &message) { received_on_loop (message); },
               parse (text));
 }
 
 void
-SessionCore::on_binary_on_loop (std::size_t length) {
+SessionCore::on_binary_on_loop (std::size_t length)
+{
   const auto keep = shared_from_this ();
   received_on_loop (
-      Malformed{"a binary message of " + std::to_string (length) + " bytes"});
+      Malformed{ "a binary message of " + std::to_string (length) + " bytes" });
 }
 
 bool
-SessionCore::is_telling () const noexcept {
-  return state_ == State::Streaming ||
-         (state_ == State::Ending && ending_ != Ending::Flushed);
+SessionCore::is_telling () const noexcept
+{
+  return state_ == State::Streaming
+         || (state_ == State::Ending && ending_ != Ending::Flushed);
 }
 
 void
-SessionCore::received_on_loop (const StartReply &reply) {
+SessionCore::received_on_loop (const StartReply &reply)
+{
   if (state_ != State::Starting) {
     log ("START answered once more");
     return;
@@ -254,16 +273,17 @@ SessionCore::received_on_loop (const StartReply &reply) {
   ++session_;
   {
     auto s = shared.lock ();
-    span_ = SessionSpan{config_.rate, s->store.begin (), s->store.begin ()};
+    span_ = SessionSpan{ config_.rate, s->store.begin (), s->store.begin () };
     s->timeline.forget_before (span_.first);
   }
   covered_ = span_.first;
-  tell_on_loop (Started{trace_id_, session_});
+  tell_on_loop (Started{ trace_id_, session_ });
   step_on_loop ();
 }
 
 void
-SessionCore::received_on_loop (const Result &result) {
+SessionCore::received_on_loop (const Result &result)
+{
   if (!is_telling ())
     return;
   for (const Segment &segment : result.segments) {
@@ -283,52 +303,54 @@ SessionCore::received_on_loop (const Result &result) {
 }
 
 void
-SessionCore::received_on_loop (const ServiceEvent &event) {
+SessionCore::received_on_loop (const ServiceEvent &event)
+{
   if (!is_telling ())
     return;
-  const Position at =
-      event.timestamp ? span_.at (*event.timestamp) : span_.sent;
+  const Position at
+      = event.timestamp ? span_.at (*event.timestamp) : span_.sent;
   Occurrence occurrence{
-      .trace_id = event.trace_id.empty () ? trace_id_ : event.trace_id,
-      .session = session_,
-      .event = event.event,
-      .event_time = event.timestamp,
+    .trace_id = event.trace_id.empty () ? trace_id_ : event.trace_id,
+    .session = session_,
+    .event = event.event,
+    .event_time = event.timestamp,
   };
   occurrence.times = shared.lock ()->timeline.at (at);
   tell_on_loop (occurrence);
   progress_on_loop ();
 
-  const bool is_sentence_over =
-      config_.mode == Mode::Sentence &&
-      (event.kind == ServiceEvent::Kind::VoiceEnd ||
-       event.kind == ServiceEvent::Kind::ExceededSilence);
+  const bool is_sentence_over
+      = config_.mode == Mode::Sentence
+        && (event.kind == ServiceEvent::Kind::VoiceEnd
+            || event.kind == ServiceEvent::Kind::ExceededSilence);
   if (is_sentence_over && state_ == State::Streaming)
     end_on_loop (Ending::Sentence);
 }
 
 void
-SessionCore::received_on_loop (const EndReply &reply) {
+SessionCore::received_on_loop (const EndReply &reply)
+{
   switch (state_) {
   case State::Ending:
     if (reply.reason == "ERROR" && ending_ != Ending::Flushed)
       fail_on_loop (
-          Failure{.kind = FailureKind::Service,
-                  .text = "The service ended the session with an error that "
-                          "it did not name. Try again; if it lasts, give the "
-                          "trace_id to the service's support.",
-                  .trace_id = trace_id_},
+          Failure{ .kind = FailureKind::Service,
+                   .text = "The service ended the session with an error that "
+                           "it did not name. Try again; if it lasts, give the "
+                           "trace_id to the service's support.",
+                   .trace_id = trace_id_ },
           "ERROR");
     else
       over_on_loop (reply.reason.c_str ());
     break;
   case State::Streaming:
     fail_on_loop (
-        Failure{.kind = FailureKind::Lost,
-                .transience = Transience::Yes,
-                .text = "The service ended the session without being asked "
-                        "(reason " +
-                        (reply.reason.empty () ? "not given" : reply.reason) +
-                        ")."},
+        Failure{ .kind = FailureKind::Lost,
+                 .transience = Transience::Yes,
+                 .text = "The service ended the session without being asked "
+                         "(reason "
+                         + (reply.reason.empty () ? "not given" : reply.reason)
+                         + ")." },
         reply.reason.empty () ? "LOST" : reply.reason.c_str ());
     break;
   case State::Idle:
@@ -341,7 +363,8 @@ SessionCore::received_on_loop (const EndReply &reply) {
 }
 
 void
-SessionCore::received_on_loop (const ErrorReply &reply) {
+SessionCore::received_on_loop (const ErrorReply &reply)
+{
   if (state_ == State::Ending && ending_ == Ending::Flushed) {
     over_on_loop ("ERROR");
     return;
@@ -353,27 +376,30 @@ SessionCore::received_on_loop (const ErrorReply &reply) {
 }
 
 void
-SessionCore::received_on_loop (const Unknown &unknown) {
+SessionCore::received_on_loop (const Unknown &unknown)
+{
   log ("message of unknown resp_type '" + unknown.resp_type + "'");
 }
 
 void
-SessionCore::received_on_loop (const Malformed &malformed) {
+SessionCore::received_on_loop (const Malformed &malformed)
+{
   log ("unintelligible message: " + malformed.reason);
   if (has_warned_ || !is_telling ())
     return;
   has_warned_ = true;
-  tell_on_loop (Warning{Failure{
+  tell_on_loop (Warning{ Failure{
       .kind = FailureKind::Malformed,
-      .text = "The service sent a message that is not understood (" +
-              malformed.reason + "). It is left out.",
+      .text = "The service sent a message that is not understood ("
+              + malformed.reason + "). It is left out.",
       .trace_id = trace_id_,
       .session = session_,
-  }});
+  } });
 }
 
 void
-SessionCore::on_closed_on_loop (Failure failure) {
+SessionCore::on_closed_on_loop (Failure failure)
+{
   const auto keep = shared_from_this ();
   if (state_ == State::Ending && ending_ != Ending::InOrder)
     over_on_loop ("LOST");
@@ -382,7 +408,8 @@ SessionCore::on_closed_on_loop (Failure failure) {
 }
 
 void
-SessionCore::flush_on_loop (unsigned generation) {
+SessionCore::flush_on_loop (unsigned generation)
+{
   transcripts_.forget_open ();
   switch (state_) {
   case State::Connecting:
@@ -406,7 +433,8 @@ SessionCore::flush_on_loop (unsigned generation) {
 }
 
 void
-SessionCore::end_on_loop (Ending ending) {
+SessionCore::end_on_loop (Ending ending)
+{
   const bool cancel = ending == Ending::Flushed;
   set_state (State::Ending);
   ending_ = ending;
@@ -416,30 +444,33 @@ SessionCore::end_on_loop (Ending ending) {
     reply_timer_.start (cancel_limit, [this] { over_on_loop ("CANCEL"); });
     return;
   }
-  drain_watch_.limit (3 * config_.timeout +
-                      samples_to_time (span_.sent - covered_, config_.rate));
+  drain_watch_.limit (3 * config_.timeout
+                      + samples_to_time (span_.sent - covered_, config_.rate));
   progress_on_loop ();
 }
 
 void
-SessionCore::progress_on_loop () {
+SessionCore::progress_on_loop ()
+{
   drain_watch_.progress ();
   if (state_ != State::Ending || ending_ == Ending::Flushed || is_last_)
     return;
   reply_timer_.start (config_.timeout, [this] {
     const auto keep = shared_from_this ();
     fail_on_loop (
-        Failure{.kind = FailureKind::Lost,
-                .transience = Transience::Yes,
-                .text = "The service did not answer END in time (timeout). The "
-                        "last transcripts of the session may be missing."},
+        Failure{ .kind = FailureKind::Lost,
+                 .transience = Transience::Yes,
+                 .text
+                 = "The service did not answer END in time (timeout). The "
+                   "last transcripts of the session may be missing." },
         "TIMEOUT");
   });
 }
 
 /* The service's session is over, as it should be. */
 void
-SessionCore::over_on_loop (const char *reason) {
+SessionCore::over_on_loop (const char *reason)
+{
   const auto keep = shared_from_this ();
   for (const Transcript &transcript : transcripts_.interrupt ())
     tell_on_loop (transcript);
@@ -450,7 +481,8 @@ SessionCore::over_on_loop (const char *reason) {
 }
 
 void
-SessionCore::fail_on_loop (Failure failure, const char *reason) {
+SessionCore::fail_on_loop (Failure failure, const char *reason)
+{
   for (const Transcript &transcript : transcripts_.interrupt ())
     tell_on_loop (transcript);
   tell_end_on_loop (reason);
@@ -469,16 +501,17 @@ SessionCore::fail_on_loop (Failure failure, const char *reason) {
 
 /* Nothing more is to be expected: what came is all there is. */
 void
-SessionCore::give_up_drain_on_loop () {
+SessionCore::give_up_drain_on_loop ()
+{
   const auto keep = shared_from_this ();
   drain_watch_.reset ();
-  tell_on_loop (Warning{Failure{
+  tell_on_loop (Warning{ Failure{
       .kind = FailureKind::Drain,
       .text = "The service did not send its last transcripts in time "
               "(timeout). The end of the stream may be missing.",
       .trace_id = trace_id_,
       .session = session_,
-  }});
+  } });
   for (const Transcript &transcript : transcripts_.interrupt ())
     tell_on_loop (transcript);
   tell_end_on_loop ("TIMEOUT");
@@ -493,7 +526,8 @@ SessionCore::give_up_drain_on_loop () {
 }
 
 void
-SessionCore::drained_on_loop () {
+SessionCore::drained_on_loop ()
+{
   {
     auto s = shared.lock ();
     /* A flush may have passed since the decision. */
@@ -505,9 +539,10 @@ SessionCore::drained_on_loop () {
 }
 
 void
-SessionCore::tell_on_loop (const Event &event) {
-  const bool is_of_any_time = std::holds_alternative<Ended> (event) ||
-                              std::holds_alternative<Failure> (event);
+SessionCore::tell_on_loop (const Event &event)
+{
+  const bool is_of_any_time = std::holds_alternative<Ended> (event)
+                              || std::holds_alternative<Failure> (event);
   {
     auto s = shared.lock ();
     if (s->closed || (s->generation != generation_ && !is_of_any_time))
@@ -520,9 +555,10 @@ SessionCore::tell_on_loop (const Event &event) {
 }
 
 void
-SessionCore::tell_end_on_loop (const std::string &reason) {
+SessionCore::tell_end_on_loop (const std::string &reason)
+{
   if (std::exchange (is_open_, false))
-    tell_on_loop (Ended{trace_id_, session_, reason});
+    tell_on_loop (Ended{ trace_id_, session_, reason });
 }
 
 } // namespace sis

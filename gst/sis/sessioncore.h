@@ -11,7 +11,8 @@ namespace sis {
 
 /* What the threads share. The flags are facts; what to do about them is decided
  * on the loop. */
-struct Shared {
+struct Shared
+{
   explicit Shared (const Config &config);
 
   AudioStore store;
@@ -52,7 +53,8 @@ struct Shared {
  *
  * Starting goes back to Idle by a flush, too. Nothing leads out of Failed. */
 class SessionCore final : public std::enable_shared_from_this<SessionCore>,
-                          public Connection::Listener {
+                          public Connection::Listener
+{
 public:
   SessionCore (const Config &config, std::shared_ptr<sis::Listener> listener);
   ~SessionCore () = default;
@@ -78,7 +80,8 @@ private:
   };
 
   /* A look at Shared, taken under the lock and acted upon without it. */
-  struct View {
+  struct View
+  {
     unsigned generation;
     std::optional<AudioFormat> ready;
     bool empty, eos, draining;

@@ -14,9 +14,11 @@ namespace sis {
  *   auto s = settings_.lock ();
  *   s->endpoint = endpoint;
  */
-template <typename T> class Guarded {
+template <typename T> class Guarded
+{
 public:
-  class Access {
+  class Access
+  {
   public:
     T *operator->() const { return value_; }
     T &operator* () const { return *value_; }
@@ -24,14 +26,16 @@ public:
     /* Waits with the lock released. The predicate names every reason to wake.
      */
     template <typename Predicate>
-    void wait (std::condition_variable &cond, Predicate predicate) {
+    void wait (std::condition_variable &cond, Predicate predicate)
+    {
       cond.wait (lock_, predicate);
     }
 
     /* As wait(), at most for `limit`; false if the predicate is still false. */
     template <typename Predicate>
     bool wait_for (std::condition_variable &cond,
-                   std::chrono::nanoseconds limit, Predicate predicate) {
+                   std::chrono::nanoseconds limit, Predicate predicate)
+    {
       return cond.wait_for (lock_, limit, predicate);
     }
 
@@ -44,7 +48,9 @@ public:
   };
 
   template <typename... Args>
-  explicit Guarded (Args &&...args) : value_ (std::forward<Args> (args)...) {}
+  explicit Guarded (Args &&...args) : value_ (std::forward<Args> (args)...)
+  {
+  }
   Guarded (const Guarded &) = delete;
   Guarded &operator= (const Guarded &) = delete;
 

@@ -11,7 +11,8 @@ namespace sis {
 /* Text that must not outlive its use: overwritten when replaced, moved from
  * and destroyed. There is no conversion to a string and no stream operator; a
  * secret is read by name, with value (), where it goes on the wire. */
-class Secret {
+class Secret
+{
 public:
   Secret () = default;
   explicit Secret (std::string_view value) : value_ (value) {}
@@ -19,14 +20,16 @@ public:
   Secret (Secret &&other) noexcept : value_ (other.value_) { other.wipe (); }
   ~Secret () { wipe (); }
 
-  Secret &operator= (const Secret &other) {
+  Secret &operator= (const Secret &other)
+  {
     if (this != &other) {
       wipe ();
       value_ = other.value_;
     }
     return *this;
   }
-  Secret &operator= (Secret &&other) noexcept {
+  Secret &operator= (Secret &&other) noexcept
+  {
     *this = std::as_const (other);
     if (this != &other)
       other.wipe ();
@@ -37,7 +40,8 @@ public:
   const std::string &value () const noexcept { return value_; }
 
 private:
-  void wipe () noexcept {
+  void wipe () noexcept
+  {
     explicit_bzero (value_.data (), value_.capacity ());
     value_.clear ();
   }

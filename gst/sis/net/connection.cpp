@@ -14,28 +14,29 @@ namespace {
  * with this it takes the two messages that keep the line busy. */
 constexpr int unsent_low_water = 6400;
 
-constexpr std::chrono::seconds close_grace{1};
+constexpr std::chrono::seconds close_grace{ 1 };
 
 Failure
-failure_of_connect_error (const GError &error) {
-  Failure failure{.kind = FailureKind::Open, .transience = Transience::Yes};
+failure_of_connect_error (const GError &error)
+{
+  Failure failure{ .kind = FailureKind::Open, .transience = Transience::Yes };
   const std::string message = clean_text (error.message, max_label_length);
   if (error.domain == G_RESOLVER_ERROR) {
     failure.kind = FailureKind::NotFound;
-    failure.text = "The service's host was not found (" + message +
-                   "). Check endpoint and region, and the network.";
+    failure.text = "The service's host was not found (" + message
+                   + "). Check endpoint and region, and the network.";
   } else if (error.domain == G_TLS_ERROR) {
     failure.transience = Transience::No;
-    failure.text = "The secure connection to the service failed (" + message +
-                   "). Check endpoint, and the certificates that this "
-                   "machine trusts.";
+    failure.text = "The secure connection to the service failed (" + message
+                   + "). Check endpoint, and the certificates that this "
+                     "machine trusts.";
   } else if (g_error_matches (&error, G_IO_ERROR,
                               G_IO_ERROR_CONNECTION_REFUSED)) {
-    failure.text = "The service refused the connection (" + message +
-                   "). Check endpoint, and that the service is running.";
+    failure.text = "The service refused the connection (" + message
+                   + "). Check endpoint, and that the service is running.";
   } else {
-    failure.text = "Could not connect to the service (" + message +
-                   "). Check endpoint and the network.";
+    failure.text = "Could not connect to the service (" + message
+                   + "). Check endpoint and the network.";
   }
   return failure;
 }
@@ -43,20 +44,23 @@ failure_of_connect_error (const GError &error) {
 } // namespace
 
 /* A handshake under way: libsoup calls back even after it was cancelled. */
-struct Connection::Attempt {
+struct Connection::Attempt
+{
   std::shared_ptr<IoLoop> loop;
   Connection *owner;
 };
 
 /* A closing handshake that nobody waits for: ends with the peer's answer or
  * after a grace period, and keeps the loop alive until then. */
-class Connection::Linger {
+class Connection::Linger
+{
 public:
   static void start (std::shared_ptr<IoLoop> loop,
                      GObjectPtr<SoupWebsocketConnection> websocket,
-                     GObjectPtr<GSocket> socket, std::chrono::seconds grace) {
-    if (soup_websocket_connection_get_state (websocket.get ()) ==
-        SOUP_WEBSOCKET_STATE_CLOSED)
+                     GObjectPtr<GSocket> socket, std::chrono::seconds grace)
+  {
+    if (soup_websocket_connection_get_state (websocket.get ())
+        == SOUP_WEBSOCKET_STATE_CLOSED)
       return;
     auto *self = new Linger (std::move (loop), std::move (websocket),
                              std::move (socket));
@@ -73,16 +77,20 @@ private:
           GObjectPtr<SoupWebsocketConnection> websocket,
           GObjectPtr<GSocket> socket)
       : loop_ (std::move (loop)), websocket_ (std::move (websocket)),
-        socket_ (std::move (socket)), grace_ (*loop_, "sis-close-grace") {}
+        socket_ (std::move (socket)), grace_ (*loop_, "sis-close-grace")
+  {
+  }
 
-  void cut () {
+  void cut ()
+  {
     /* A TLS close would wait for a peer that does not read. */
     if (socket_ != nullptr)
       g_socket_shutdown (socket_.get (), TRUE, TRUE, nullptr);
     g_object_run_dispose (G_OBJECT (websocket_.get ()));
   }
 
-  static void on_closed (Linger *self) noexcept {
+  static void on_closed (Linger *self) noexcept
+  {
     g_signal_handlers_disconnect_by_data (self->websocket_.get (), self);
     delete self;
   }
@@ -97,11 +105,13 @@ Connection::Connection (std::shared_ptr<IoLoop> loop, const Settings &settings,
                         Listener &listener)
     : loop_ (std::move (loop)), listener_ (listener),
       timeout_ (*loop_, "sis-handshake-timeout"),
-      cancellable_ (g_cancellable_new ()) {
+      cancellable_ (g_cancellable_new ())
+{
   start_handshake (settings);
 }
 
-Connection::~Connection () {
+Connection::~Connection ()
+{
   if (message_ != nullptr)
     g_signal_handlers_disconnect_by_data (message_.get (), this);
   if (attempt_ != nullptr) {
@@ -122,7 +132,8 @@ Connection::~Connection () {
 }
 
 void
-Connection::forget_websocket () {
+Connection::forget_websocket ()
+{
   if (writable_ != nullptr)
     g_source_destroy (writable_.get ());
   writable_.reset ();
@@ -131,7 +142,8 @@ Connection::forget_websocket () {
 }
 
 void
-Connection::close_on_loop (std::unique_ptr<Connection> connection) {
+Connection::close_on_loop (std::unique_ptr<Connection> connection)
+{
   if (!connection->is_open ())
     return;
   auto websocket = share (connection->websocket_.get ());
@@ -143,15 +155,16 @@ Connection::close_on_loop (std::unique_ptr<Connection> connection) {
 }
 
 void
-Connection::start_handshake (const Settings &settings) {
+Connection::start_handshake (const Settings &settings)
+{
   message_.reset (soup_message_new ("GET", settings.url.c_str ()));
   g_assert (message_ != nullptr); /* the endpoint was checked */
   SoupMessage *message = message_.get ();
 
   /* Redirects would carry the token to any host. */
   soup_message_add_flags (
-      message, SoupMessageFlags (SOUP_MESSAGE_NO_REDIRECT |
-                                 SOUP_MESSAGE_DO_NOT_USE_AUTH_CACHE));
+      message, SoupMessageFlags (SOUP_MESSAGE_NO_REDIRECT
+                                 | SOUP_MESSAGE_DO_NOT_USE_AUTH_CACHE));
   SoupMessageHeaders *headers = soup_message_get_request_headers (message);
   soup_message_headers_replace (headers, "User-Agent",
                                 settings.user_agent.c_str ());
@@ -169,7 +182,7 @@ Connection::start_handshake (const Settings &settings) {
     timed_out_ = true;
     g_cancellable_cancel (cancellable_.get ());
   });
-  attempt_ = new Attempt{loop_, this};
+  attempt_ = new Attempt{ loop_, this };
   soup_session_websocket_connect_async (session, message, nullptr, nullptr,
                                         G_PRIORITY_DEFAULT, cancellable_.get (),
                                         &Connection::on_connected, attempt_);
@@ -177,18 +190,20 @@ Connection::start_handshake (const Settings &settings) {
 
 void
 Connection::on_network_event (SoupMessage *, int event, GIOStream *stream,
-                              Connection *self) noexcept {
+                              Connection *self) noexcept
+{
   if (event != G_SOCKET_CLIENT_CONNECTED || !G_IS_SOCKET_CONNECTION (stream))
     return;
-  GSocket *socket =
-      g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream));
+  GSocket *socket
+      = g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream));
   self->socket_ = share (socket);
   g_socket_set_option (socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent_low_water,
                        nullptr);
 }
 
 void
-Connection::on_connected (GObject *session, GAsyncResult *result, void *data) {
+Connection::on_connected (GObject *session, GAsyncResult *result, void *data)
+{
   const std::unique_ptr<Attempt> attempt (static_cast<Attempt *> (data));
   g_autoptr (GError) error = nullptr;
   GObjectPtr<SoupWebsocketConnection> websocket (
@@ -206,26 +221,27 @@ Connection::on_connected (GObject *session, GAsyncResult *result, void *data) {
 }
 
 void
-Connection::fail_handshake (const GError &error) {
+Connection::fail_handshake (const GError &error)
+{
   const guint status = soup_message_get_status (message_.get ());
   if (timed_out_) {
     listener_.on_closed_on_loop (
-        Failure{.kind = FailureKind::Open,
-                .transience = Transience::Yes,
-                .text = "The service did not answer in time (timeout). Check "
-                        "endpoint and the network."});
-  } else if (status != SOUP_STATUS_NONE &&
-             status != SOUP_STATUS_SWITCHING_PROTOCOLS) {
+        Failure{ .kind = FailureKind::Open,
+                 .transience = Transience::Yes,
+                 .text = "The service did not answer in time (timeout). Check "
+                         "endpoint and the network." });
+  } else if (status != SOUP_STATUS_NONE
+             && status != SOUP_STATUS_SWITCHING_PROTOCOLS) {
     Failure failure = failure_of_refusal (
         int (status), soup_message_get_reason_phrase (message_.get ()));
     if (SOUP_STATUS_IS_REDIRECTION (status)) {
       const char *target = soup_message_headers_get_one (
           soup_message_get_response_headers (message_.get ()), "Location");
-      failure.text = "The service redirects to another address (" +
-                     clean_text (target != nullptr ? target : "not named",
-                                 max_label_length) +
-                     "), which is never followed. Set endpoint to the "
-                     "service's own address.";
+      failure.text = "The service redirects to another address ("
+                     + clean_text (target != nullptr ? target : "not named",
+                                   max_label_length)
+                     + "), which is never followed. Set endpoint to the "
+                       "service's own address.";
     }
     listener_.on_closed_on_loop (std::move (failure));
   } else {
@@ -234,7 +250,8 @@ Connection::fail_handshake (const GError &error) {
 }
 
 void
-Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket) {
+Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
+{
   websocket_ = std::move (websocket);
   soup_websocket_connection_set_max_incoming_payload_size (websocket_.get (),
                                                            max_message_length);
@@ -245,7 +262,7 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket) {
                       auto *text = static_cast<const char *> (
                           g_bytes_get_data (bytes, &length));
                       if (type == SOUP_WEBSOCKET_DATA_TEXT)
-                        self->listener_.on_text_on_loop ({text, length});
+                        self->listener_.on_text_on_loop ({ text, length });
                       else
                         self->listener_.on_binary_on_loop (length);
                     }),
@@ -258,7 +275,7 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket) {
                     }),
                     this);
   /* "closing" is the peer's close frame: what follows it is of no use. */
-  for (const char *signal : {"closing", "closed"})
+  for (const char *signal : { "closing", "closed" })
     g_signal_connect (
         websocket_.get (), signal,
         G_CALLBACK (+[] (SoupWebsocketConnection *, Connection *self) noexcept {
@@ -269,23 +286,24 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket) {
 }
 
 void
-Connection::lost (std::string how) {
+Connection::lost (std::string how)
+{
   auto websocket = share (websocket_.get ());
   forget_websocket ();
-  Failure failure{.kind = FailureKind::Lost, .transience = Transience::Yes};
-  const gushort code =
-      soup_websocket_connection_get_close_code (websocket.get ());
-  const char *reason =
-      soup_websocket_connection_get_close_data (websocket.get ());
+  Failure failure{ .kind = FailureKind::Lost, .transience = Transience::Yes };
+  const gushort code
+      = soup_websocket_connection_get_close_code (websocket.get ());
+  const char *reason
+      = soup_websocket_connection_get_close_data (websocket.get ());
   if (how.empty () && code != 0)
     how = "closed by the service with code " + std::to_string (code);
   else if (how.empty ())
     how = "closed without a word";
   if (reason != nullptr && *reason != '\0')
     how += ": " + clean_text (reason, max_label_length);
-  failure.text = "The connection to the service was lost (" + how +
-                 "). Check the network; audio that was not recognised yet is "
-                 "lost.";
+  failure.text = "The connection to the service was lost (" + how
+                 + "). Check the network; audio that was not recognised yet is "
+                   "lost.";
   /* libsoup finishes its closing handshake in the background. */
   Linger::start (loop_, std::move (websocket), std::move (socket_),
                  close_grace);
@@ -293,27 +311,31 @@ Connection::lost (std::string how) {
 }
 
 bool
-Connection::is_open () const noexcept {
-  return websocket_ != nullptr &&
-         soup_websocket_connection_get_state (websocket_.get ()) ==
-             SOUP_WEBSOCKET_STATE_OPEN;
+Connection::is_open () const noexcept
+{
+  return websocket_ != nullptr
+         && soup_websocket_connection_get_state (websocket_.get ())
+                == SOUP_WEBSOCKET_STATE_OPEN;
 }
 
 void
-Connection::send_text (const std::string &text) {
+Connection::send_text (const std::string &text)
+{
   if (is_open ())
     soup_websocket_connection_send_text (websocket_.get (), text.c_str ());
 }
 
 void
-Connection::send_audio (std::span<const std::byte> audio) {
+Connection::send_audio (std::span<const std::byte> audio)
+{
   if (is_open ())
     soup_websocket_connection_send_binary (websocket_.get (), audio.data (),
                                            audio.size ());
 }
 
 void
-Connection::want_writable () {
+Connection::want_writable ()
+{
   if (!is_open () || writable_ != nullptr)
     return;
   GOutputStream *output = g_io_stream_get_output_stream (

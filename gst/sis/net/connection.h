@@ -21,17 +21,20 @@ namespace sis {
 /* One WebSocket, from the handshake to its end. Lives on the loop: made, used
  * and destroyed there; destroying it drops the connection without waiting for
  * the peer. */
-class Connection {
+class Connection
+{
 public:
-  struct Settings {
+  struct Settings
+  {
     std::string url;
     std::string user_agent;
-    Secret auth_token;                /* X-Auth-Token; empty: not sent */
-    std::chrono::seconds timeout{20}; /* from here to the 101 */
+    Secret auth_token;                  /* X-Auth-Token; empty: not sent */
+    std::chrono::seconds timeout{ 20 }; /* from here to the 101 */
   };
 
   /* Called on the loop. The connection may be destroyed from each of them. */
-  class Listener {
+  class Listener
+  {
   public:
     virtual void on_open_on_loop () = 0;
     virtual void on_text_on_loop (std::string_view text) = 0;

@@ -11,30 +11,35 @@ namespace {
 
 /* Never destroyed: sinks may still be released while the process exits. */
 Guarded<std::weak_ptr<IoLoop>> &
-the_loop () {
+the_loop ()
+{
   static auto *loop = new Guarded<std::weak_ptr<IoLoop>>;
   return *loop;
 }
 
 /* What the thread needs of its own, as it outlives the IoLoop a little. */
-struct Thread {
+struct Thread
+{
   GMainContextPtr context;
   GMainLoopPtr loop;
 };
 
 gboolean
-run_work (void *data) noexcept {
+run_work (void *data) noexcept
+{
   (*static_cast<std::function<void ()> *> (data)) ();
   return G_SOURCE_REMOVE;
 }
 
 void
-delete_work (void *data) noexcept {
+delete_work (void *data) noexcept
+{
   delete static_cast<std::function<void ()> *> (data);
 }
 
 GObjectPtr<SoupSession>
-make_http_session (IoLoop::Proxy proxy) {
+make_http_session (IoLoop::Proxy proxy)
+{
   /* Each handshake has its own deadline, and its own connection, which no
    * other request may wait for. */
   GObjectPtr<SoupSession> session (static_cast<SoupSession *> (g_object_new (
@@ -50,7 +55,8 @@ make_http_session (IoLoop::Proxy proxy) {
 } // namespace
 
 std::shared_ptr<IoLoop>
-IoLoop::acquire () {
+IoLoop::acquire ()
+{
   auto current = the_loop ().lock ();
   if (auto loop = current->lock ())
     return loop;
@@ -61,23 +67,26 @@ IoLoop::acquire () {
 
 IoLoop::IoLoop ()
     : context_ (g_main_context_new ()),
-      loop_ (g_main_loop_new (context_.get (), FALSE)) {
+      loop_ (g_main_loop_new (context_.get (), FALSE))
+{
   auto *thread = new Thread{
-      GMainContextPtr (g_main_context_ref (context_.get ())),
-      GMainLoopPtr (g_main_loop_ref (loop_.get ())),
+    GMainContextPtr (g_main_context_ref (context_.get ())),
+    GMainLoopPtr (g_main_loop_ref (loop_.get ())),
   };
   g_thread_unref (g_thread_new ("sis-io", &IoLoop::run, thread));
 }
 
-IoLoop::~IoLoop () {
+IoLoop::~IoLoop ()
+{
   /* The HTTP sessions belong to the thread, and quitting before the thread
    * runs would have no effect: both happen there. */
-  struct Last {
+  struct Last
+  {
     GMainLoop *loop;
     GObjectPtr<SoupSession> direct, proxied;
   };
-  auto *last =
-      new Last{loop_.get (), std::move (direct_), std::move (proxied_)};
+  auto *last
+      = new Last{ loop_.get (), std::move (direct_), std::move (proxied_) };
   g_autoptr (GSource) source = g_idle_source_new ();
   g_source_set_priority (source, G_PRIORITY_LOW);
   g_source_set_callback (
@@ -94,7 +103,8 @@ IoLoop::~IoLoop () {
 }
 
 void *
-IoLoop::run (void *data) {
+IoLoop::run (void *data)
+{
   const std::unique_ptr<Thread> thread (static_cast<Thread *> (data));
   GMainContext *context = thread->context.get ();
   g_main_context_push_thread_default (context);
@@ -107,12 +117,14 @@ IoLoop::run (void *data) {
 }
 
 bool
-IoLoop::is_current () const noexcept {
+IoLoop::is_current () const noexcept
+{
   return g_main_context_is_owner (context_.get ());
 }
 
 void
-IoLoop::invoke (std::function<void ()> work) {
+IoLoop::invoke (std::function<void ()> work)
+{
   g_autoptr (GSource) source = g_idle_source_new ();
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_static_name (source, "sis-invoke");
@@ -123,7 +135,8 @@ IoLoop::invoke (std::function<void ()> work) {
 }
 
 SoupSession *
-IoLoop::http_session_on_loop (Proxy proxy) {
+IoLoop::http_session_on_loop (Proxy proxy)
+{
   auto &session = proxy == Proxy::System ? proxied_ : direct_;
   if (session == nullptr)
     session = make_http_session (proxy);
@@ -131,7 +144,8 @@ IoLoop::http_session_on_loop (Proxy proxy) {
 }
 
 void
-Timer::start (std::chrono::nanoseconds delay, std::function<void ()> callback) {
+Timer::start (std::chrono::nanoseconds delay, std::function<void ()> callback)
+{
   stop ();
   callback_ = std::move (callback);
   const auto ms = std::chrono::ceil<std::chrono::milliseconds> (delay).count ();
@@ -142,14 +156,16 @@ Timer::start (std::chrono::nanoseconds delay, std::function<void ()> callback) {
 }
 
 void
-Timer::stop () noexcept {
+Timer::stop () noexcept
+{
   if (source_ != nullptr)
     g_source_destroy (source_.get ());
   source_.reset ();
 }
 
 gboolean
-Timer::fire (void *data) noexcept {
+Timer::fire (void *data) noexcept
+{
   auto *self = static_cast<Timer *> (data);
   self->stop ();
   /* The callback may destroy the timer, or start it again. */
@@ -159,17 +175,18 @@ Timer::fire (void *data) noexcept {
 }
 
 Bell::Bell (IoLoop &loop, const char *name, std::function<void ()> callback)
-    : callback_ (std::move (callback)) {
+    : callback_ (std::move (callback))
+{
   static GSourceFuncs funcs = {
-      nullptr,
-      nullptr,
-      [] (GSource *source, GSourceFunc function, gpointer data) -> gboolean {
-        g_source_set_ready_time (source, -1);
-        return function (data);
-      },
-      nullptr,
-      nullptr,
-      nullptr,
+    nullptr,
+    nullptr,
+    [] (GSource *source, GSourceFunc function, gpointer data) -> gboolean {
+      g_source_set_ready_time (source, -1);
+      return function (data);
+    },
+    nullptr,
+    nullptr,
+    nullptr,
   };
   source_.reset (g_source_new (&funcs, sizeof (GSource)));
   g_source_set_static_name (source_.get (), name);
@@ -184,12 +201,14 @@ Bell::Bell (IoLoop &loop, const char *name, std::function<void ()> callback)
 }
 
 void
-Bell::ring () noexcept {
+Bell::ring () noexcept
+{
   g_source_set_ready_time (source_.get (), 0);
 }
 
 void
-Bell::remove_on_loop () noexcept {
+Bell::remove_on_loop () noexcept
+{
   g_source_destroy (source_.get ());
 }
 

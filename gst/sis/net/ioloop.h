@@ -15,7 +15,8 @@ namespace sis {
  * holds it. It alone touches sockets and timers; functions that run on it are
  * named *_on_loop. This header and Connection are the seam at which a test can
  * put scripted time and bytes in place of the real ones. */
-class IoLoop {
+class IoLoop
+{
 public:
   /* Starts the thread if there is none. Any thread. */
   static std::shared_ptr<IoLoop> acquire ();
@@ -47,10 +48,12 @@ private:
 
 /* Calls back on the loop, once, `delay` after start (). Used on the loop; the
  * owner destroys it there, and may do so from the callback. */
-class Timer {
+class Timer
+{
 public:
-  explicit Timer (IoLoop &loop, const char *name)
-      : loop_ (loop), name_ (name) {}
+  explicit Timer (IoLoop &loop, const char *name) : loop_ (loop), name_ (name)
+  {
+  }
   ~Timer () { stop (); }
   Timer (const Timer &) = delete;
   Timer &operator= (const Timer &) = delete;
@@ -71,7 +74,8 @@ private:
 
 /* A bell that any thread may ring: the callback runs on the loop once for any
  * number of rings since it last ran. Ringing neither allocates nor blocks. */
-class Bell {
+class Bell
+{
 public:
   Bell (IoLoop &loop, const char *name, std::function<void ()> callback);
   Bell (const Bell &) = delete;

@@ -12,12 +12,14 @@ namespace {
 constexpr std::size_t max_name_length = 256;
 
 bool
-is_alnum (char c) noexcept {
+is_alnum (char c) noexcept
+{
   return g_ascii_isalnum (c);
 }
 
 const char *
-mode_path (Mode mode) noexcept {
+mode_path (Mode mode) noexcept
+{
   switch (mode) {
   case Mode::Sentence:
     return "sentence";
@@ -31,7 +33,8 @@ mode_path (Mode mode) noexcept {
 
 /* What must not stand in an endpoint, as a sentence; null if all is well. */
 const char *
-unwanted_part (GUri *uri) noexcept {
+unwanted_part (GUri *uri) noexcept
+{
   if (g_uri_get_userinfo (uri) != nullptr)
     return "endpoint must not contain a user name or password";
   if (g_uri_get_query (uri) != nullptr)
@@ -44,7 +47,8 @@ unwanted_part (GUri *uri) noexcept {
 } // namespace
 
 bool
-Endpoint::is_loopback () const noexcept {
+Endpoint::is_loopback () const noexcept
+{
   if (g_ascii_strcasecmp (host.c_str (), "localhost") == 0)
     return true;
 
@@ -53,12 +57,13 @@ Endpoint::is_loopback () const noexcept {
     return (ntohl (v4.s_addr) >> 24) == 127;
 
   in6_addr v6{};
-  return inet_pton (AF_INET6, host.c_str (), &v6) == 1 &&
-         IN6_IS_ADDR_LOOPBACK (&v6);
+  return inet_pton (AF_INET6, host.c_str (), &v6) == 1
+         && IN6_IS_ADDR_LOOPBACK (&v6);
 }
 
 std::string
-Endpoint::url (std::string_view project_id, Mode mode) const {
+Endpoint::url (std::string_view project_id, Mode mode) const
+{
   std::string url = secure ? "wss://" : "ws://";
   const bool is_v6 = host.find (':') != std::string::npos;
   url += is_v6 ? "[" + host + "]" : host;
@@ -74,7 +79,8 @@ Endpoint::url (std::string_view project_id, Mode mode) const {
 }
 
 std::variant<Endpoint, std::string>
-parse_endpoint (const std::string &text) {
+parse_endpoint (const std::string &text)
+{
   g_autoptr (GError) error = nullptr;
   const GUriPtr uri (g_uri_parse (
       text.c_str (), GUriFlags (G_URI_FLAGS_ENCODED | G_URI_FLAGS_HAS_PASSWORD),
@@ -93,10 +99,10 @@ parse_endpoint (const std::string &text) {
   endpoint.secure = scheme == "wss";
   const char *host = g_uri_get_host (uri.get ());
   endpoint.host = host != nullptr ? host : "";
-  const bool has_odd_byte =
-      std::any_of (endpoint.host.begin (), endpoint.host.end (), [] (char c) {
-        return !g_ascii_isgraph (c) || c == '%' || c == '/' || c == '@';
-      });
+  const bool has_odd_byte
+      = std::any_of (endpoint.host.begin (), endpoint.host.end (), [] (char c) {
+          return !g_ascii_isgraph (c) || c == '%' || c == '/' || c == '@';
+        });
   if (endpoint.host.empty () || has_odd_byte)
     return std::string ("endpoint names no valid host");
 
@@ -112,33 +118,36 @@ parse_endpoint (const std::string &text) {
 }
 
 Endpoint
-endpoint_of_region (std::string_view region) {
+endpoint_of_region (std::string_view region)
+{
   Endpoint endpoint;
   endpoint.host = "sis-ext." + std::string (region) + ".myhuaweicloud.com";
   return endpoint;
 }
 
 bool
-is_valid_region (std::string_view region) noexcept {
-  return !region.empty () && region.size () <= max_name_length &&
-         std::all_of (region.begin (), region.end (), [] (char c) {
-           return g_ascii_islower (c) || g_ascii_isdigit (c) || c == '-';
-         });
+is_valid_region (std::string_view region) noexcept
+{
+  return !region.empty () && region.size () <= max_name_length
+         && std::all_of (region.begin (), region.end (), [] (char c) {
+              return g_ascii_islower (c) || g_ascii_isdigit (c) || c == '-';
+            });
 }
 
 bool
-is_valid_project_id (std::string_view project_id) noexcept {
-  return !project_id.empty () && project_id.size () <= max_name_length &&
-         std::all_of (project_id.begin (), project_id.end (), [] (char c) {
-           return is_alnum (c) || c == '_' || c == '-';
-         });
+is_valid_project_id (std::string_view project_id) noexcept
+{
+  return !project_id.empty () && project_id.size () <= max_name_length
+         && std::all_of (project_id.begin (), project_id.end (), [] (char c) {
+              return is_alnum (c) || c == '_' || c == '-';
+            });
 }
 
 std::optional<std::string_view>
-trim_header_value (std::string_view value) noexcept {
-  const auto is_blank = [] (char c) {
-    return g_ascii_isspace (c) || g_ascii_iscntrl (c);
-  };
+trim_header_value (std::string_view value) noexcept
+{
+  const auto is_blank
+      = [] (char c) { return g_ascii_isspace (c) || g_ascii_iscntrl (c); };
   while (!value.empty () && is_blank (value.front ()))
     value.remove_prefix (1);
   while (!value.empty () && is_blank (value.back ()))

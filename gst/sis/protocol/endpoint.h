@@ -14,7 +14,8 @@ namespace sis {
 enum class Mode { Continue, Sentence, Short };
 
 /* A place that speaks the protocol: ws[s]://host[:port][/prefix]. */
-struct Endpoint {
+struct Endpoint
+{
   bool secure = true;
   std::string host;       /* without the brackets of an IPv6 address */
   std::uint16_t port = 0; /* 0: the scheme's own */

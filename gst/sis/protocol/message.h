@@ -111,7 +111,7 @@ struct EndReply
 
 struct ErrorReply
 {
-  bool fatal = false; /* FATAL_ERROR: the service closes */
+  bool fatal = false;    /* FATAL_ERROR: the service closes */
   std::string resp_type; /* empty for a gateway body, which has none */
   std::string trace_id, error_code, error_msg;
 };
@@ -128,9 +128,8 @@ struct Malformed
   std::string reason;
 };
 
-using ServerMessage
-    = std::variant<StartReply, Result, ServiceEvent, EndReply, ErrorReply,
-                   Unknown, Malformed>;
+using ServerMessage = std::variant<StartReply, Result, ServiceEvent, EndReply,
+                                   ErrorReply, Unknown, Malformed>;
 
 /* Limits on what is taken from the service; those on texts are in text.h. */
 constexpr std::size_t max_message_length = 1 << 20;

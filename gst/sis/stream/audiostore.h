@@ -14,13 +14,15 @@ namespace sis {
 
 /* One message's worth of audio. It shares the store's memory and stays valid
  * for as long as it is held, whatever becomes of the store. */
-struct AudioPiece {
+struct AudioPiece
+{
   AudioFormat format;
   Position first = 0;
   std::span<const std::byte> bytes;
   std::shared_ptr<const std::byte[]> memory;
 
-  Position samples () const noexcept {
+  Position samples () const noexcept
+  {
     return Position (bytes.size () / format.sample_bytes ());
   }
   Position end () const noexcept { return first + samples (); }
@@ -29,12 +31,14 @@ struct AudioPiece {
 /* Audio on its way to the service, bounded in time. Bytes are copied in once,
  * into blocks of about a second; messages are views of these blocks. Pure; the
  * owner locks. */
-class AudioStore {
+class AudioStore
+{
 public:
-  struct Limits {
+  struct Limits
+  {
     int rate = 16000;
-    Nanoseconds chunk{std::chrono::milliseconds (100)};
-    Nanoseconds max_waiting{std::chrono::seconds (30)};
+    Nanoseconds chunk{ std::chrono::milliseconds (100) };
+    Nanoseconds max_waiting{ std::chrono::seconds (30) };
   };
 
   explicit AudioStore (const Limits &limits);
@@ -67,7 +71,8 @@ public:
 
 private:
   /* A run of samples in one format, contiguous in position and memory. */
-  struct Block {
+  struct Block
+  {
     AudioFormat format;
     Position first = 0;       /* of the first sample that was ever in it */
     std::size_t sent = 0;     /* bytes */

@@ -8,60 +8,66 @@ namespace sis {
 namespace {
 
 /* A sixth of a sample at 16 kHz. */
-constexpr Nanoseconds tolerance{10'000};
+constexpr Nanoseconds tolerance{ 10'000 };
 
 Nanoseconds
-scale (Nanoseconds time, double slope) noexcept {
+scale (Nanoseconds time, double slope) noexcept
+{
   if (slope == 1.0)
     return time;
   return Nanoseconds (std::llround (double (time.count ()) * slope));
 }
 
 bool
-is_near (Nanoseconds a, Nanoseconds b) noexcept {
+is_near (Nanoseconds a, Nanoseconds b) noexcept
+{
   return a - b <= tolerance && b - a <= tolerance;
 }
 
 } // namespace
 
 Nanoseconds
-samples_to_time (Position samples, int rate) noexcept {
+samples_to_time (Position samples, int rate) noexcept
+{
   /* Whole seconds apart, so that nothing overflows or is rounded twice. */
   const Position seconds = samples / rate;
   const Position rest = samples % rate;
   const Position sign = rest < 0 ? -1 : 1;
-  return std::chrono::seconds (seconds) +
-         Nanoseconds ((rest * 1'000'000'000 + sign * rate / 2) / rate);
+  return std::chrono::seconds (seconds)
+         + Nanoseconds ((rest * 1'000'000'000 + sign * rate / 2) / rate);
 }
 
 Position
-time_to_samples (Nanoseconds time, int rate) noexcept {
+time_to_samples (Nanoseconds time, int rate) noexcept
+{
   const auto seconds = std::chrono::floor<std::chrono::seconds> (time);
-  return seconds.count () * rate +
-         (time - seconds).count () * rate / 1'000'000'000;
+  return seconds.count () * rate
+         + (time - seconds).count () * rate / 1'000'000'000;
 }
 
 Times
-Timeline::extrapolate (const Anchor &anchor, Position position) const noexcept {
-  const Nanoseconds length =
-      samples_to_time (position - anchor.position, rate_);
+Timeline::extrapolate (const Anchor &anchor, Position position) const noexcept
+{
+  const Nanoseconds length
+      = samples_to_time (position - anchor.position, rate_);
   return Times{
-      anchor.times.timestamp + length,
-      anchor.times.stream_time + scale (length, anchor.stream_slope),
-      anchor.times.running_time + scale (length, anchor.running_slope),
+    anchor.times.timestamp + length,
+    anchor.times.stream_time + scale (length, anchor.stream_slope),
+    anchor.times.running_time + scale (length, anchor.running_slope),
   };
 }
 
 void
-Timeline::add (const Anchor &anchor) {
+Timeline::add (const Anchor &anchor)
+{
   if (!anchors_.empty ()) {
     const Anchor &last = anchors_.back ();
     const Times expected = extrapolate (last, anchor.position);
-    if (last.running_slope == anchor.running_slope &&
-        last.stream_slope == anchor.stream_slope &&
-        is_near (expected.timestamp, anchor.times.timestamp) &&
-        is_near (expected.stream_time, anchor.times.stream_time) &&
-        is_near (expected.running_time, anchor.times.running_time))
+    if (last.running_slope == anchor.running_slope
+        && last.stream_slope == anchor.stream_slope
+        && is_near (expected.timestamp, anchor.times.timestamp)
+        && is_near (expected.stream_time, anchor.times.stream_time)
+        && is_near (expected.running_time, anchor.times.running_time))
       return;
     if (last.position == anchor.position)
       anchors_.pop_back ();
@@ -70,7 +76,8 @@ Timeline::add (const Anchor &anchor) {
 }
 
 Times
-Timeline::at (Position position) const noexcept {
+Timeline::at (Position position) const noexcept
+{
   if (anchors_.empty ())
     return Times{};
   auto next = std::upper_bound (
@@ -82,7 +89,8 @@ Timeline::at (Position position) const noexcept {
 }
 
 void
-Timeline::forget_before (Position position) {
+Timeline::forget_before (Position position)
+{
   while (anchors_.size () > 1 && anchors_[1].position <= position)
     anchors_.pop_front ();
 }

@@ -20,14 +20,16 @@ Nanoseconds samples_to_time (Position samples, int rate) noexcept;
 Position time_to_samples (Nanoseconds time, int rate) noexcept;
 
 /* One sample in the pipeline's three times. */
-struct Times {
+struct Times
+{
   Nanoseconds timestamp{}, stream_time{}, running_time{};
 
   bool operator== (const Times &) const = default;
 };
 
 /* From here on, time is known to be so. */
-struct Anchor {
+struct Anchor
+{
   Position position = 0;
   Times times;
   double running_slope = 1.0; /* running time per time of audio */
@@ -36,7 +38,8 @@ struct Anchor {
 
 /* The piecewise map from samples to times: each buffer of the pipeline anchors
  * it with its own timestamp. Pure; the owner locks. */
-class Timeline {
+class Timeline
+{
 public:
   explicit Timeline (int rate) : rate_ (rate) {}
 

@@ -11,18 +11,21 @@
 namespace sis {
 
 /* A word or a segment on the pipeline's clocks. */
-struct Span {
+struct Span
+{
   Times start;
   Nanoseconds duration{};
 };
 
-struct TimedWord {
+struct TimedWord
+{
   std::string word;
   std::optional<Span> span; /* absent where the service gave no times */
 };
 
 /* One segment of a RESULT as the application gets it. */
-struct Transcript {
+struct Transcript
+{
   std::string trace_id;
   unsigned session = 0;
   unsigned number = 0; /* `segment` */
@@ -36,7 +39,8 @@ struct Transcript {
 };
 
 /* The part of the stream that one session was given. */
-struct SessionSpan {
+struct SessionSpan
+{
   int rate = 16000;
   Position first = 0; /* the session's millisecond 0 */
   Position sent = 0;  /* end of what was sent */
@@ -48,7 +52,8 @@ struct SessionSpan {
 /* Turns the service's segments into transcripts: places them in time, numbers
  * the utterances and remembers those that are open, that is, whose interim was
  * the last word so far. Pure. */
-class Transcripts {
+class Transcripts
+{
 public:
   /* What is to be posted for `segment`; nothing for an interim without a
    * `result`. */
@@ -65,7 +70,8 @@ public:
   void forget_open () { open_.clear (); }
 
 private:
-  struct Open {
+  struct Open
+  {
     Position start, end;
     Transcript transcript;
   };

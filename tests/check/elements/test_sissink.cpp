@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The way of the audio to the service and of the transcripts to the bus. */
+#include "server.h"
+
+#include "pipeline.h"
+
+using namespace sischeck;
+
+namespace {
+
+/* Index-coded audio in buffers of odd sizes, without timestamps but the
+ * first. */
+void
+push_in_pieces (Pipeline &pipeline, std::size_t samples, GstClockTime first = 0)
+{
+  static constexpr std::size_t sizes[] = { 160, 1, 4801, 333, 16000, 7 };
+  std::size_t at = 0;
+  for (std::size_t i = 0; at < samples; i++) {
+    const std::size_t n = std::min (sizes[i % 6], samples - at);
+    pipeline.push (indexed_audio (at, n), i == 0 ? first : GST_CLOCK_TIME_NONE);
+    at += n;
+  }
+}
+
+guint64
+samples_to_ns (std::size_t samples)
+{
+  return gst_util_uint64_scale (samples, GST_SECOND, 16000);
+}
+
+} // namespace
+
+GST_START_TEST (test_audio_arrives_byte_for_byte)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url ()));
+  pipeline.play ();
+  const std::size_t samples = 16000 * 7 + 4801;
+  push_in_pieces (pipeline, samples);
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+
+  const auto connections = server.connections ();
+  assert_equals_int (connections.size (), 1);
+  const sistest::Record &record = connections[0];
+  fail_unless (record.violations.empty ());
+  fail_unless (record.samples () == indexed_audio (0, samples));
+  assert_same_text (record.path, "/v1/demo/rasr/continue-stream");
+  assert_same_text (record.config.at ("audio_format"),
+                        "pcm16k16bit");
+  assert_same_text (record.config.at ("property"),
+                        "chinese_16k_general");
+  assert_equals_int (record.config.size (), 2);
+  assert_equals_int (record.ends, 1);
+  fail_if (record.cancelled);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_times_are_exact_to_the_sample)
+{
+  sistest::Server server;
+  server.script ({ { .recognizer = sistest::index_recognizer () } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url (), "need-word-info=true"));
+  pipeline.play ();
+  const GstClockTime base = 5 * GST_SECOND + 12345;
+  const std::size_t samples = 16000 * 5 + 8000;
+  push_in_pieces (pipeline, samples, base);
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+
+  const auto results = pipeline.named ("sis-result");
+  assert_equals_int (results.size (), 6);
+  for (std::size_t i = 0; i < results.size (); i++) {
+    const guint64 at = base + i * GST_SECOND;
+    assert_equals_int (uint_of (results[i], "segment"), i + 1);
+    assert_equals_int (uint_of (results[i], "session"), 1);
+    assert_equals_int64 (int64_of (results[i], "start_time"), i * 1000);
+    assert_equals_uint64 (time_of (results[i], "running-time"), at);
+    assert_equals_uint64 (time_of (results[i], "stream-time"), at);
+    assert_equals_uint64 (time_of (results[i], "timestamp"), at);
+    assert_equals_uint64 (time_of (results[i], "duration"),
+                          i == 5 ? GST_SECOND / 2 : GST_SECOND);
+    fail_unless (
+        gst_structure_has_field_typed (results[i], "score", G_TYPE_DOUBLE));
+    const GValue *words = gst_structure_get_value (results[i], "words");
+    fail_unless (words != nullptr && GST_VALUE_HOLDS_ARRAY (words));
+    assert_equals_int (gst_value_array_get_size (words), i == 5 ? 5 : 10);
+    const GstStructure *word
+        = gst_value_get_structure (gst_value_array_get_value (words, 3));
+    assert_same_text (gst_structure_get_name (word), "word");
+    assert_same_text (text_of (word, "word"),
+                          ("w" + std::to_string (i * 10 + 3)));
+    assert_equals_uint64 (time_of (word, "running-time"),
+                          at + 300 * GST_MSECOND);
+    assert_equals_uint64 (time_of (word, "duration"), 100 * GST_MSECOND);
+  }
+  assert_equals_int (pipeline.named ("sis-start").size (), 1);
+  const auto ends = pipeline.named ("sis-end");
+  assert_equals_int (ends.size (), 1);
+  assert_same_text (text_of (ends[0], "reason"), "NORMAL");
+  assert_same_text (
+      text_of (ends[0], "trace_id"),
+      text_of (pipeline.named ("sis-start")[0], "trace_id"));
+}
+
+GST_END_TEST;
+
+/* Each buffer anchors time anew: jitter is followed, a hole moves time. */
+GST_START_TEST (test_times_follow_the_timestamps)
+{
+  sistest::Server server;
+  server.script ({ { .recognizer = sistest::index_recognizer () } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url ()));
+  pipeline.play ();
+  GstClockTime expected[4];
+  for (std::size_t i = 0; i < 4; i++) {
+    expected[i] = i * GST_SECOND + (i % 2) * 13 * GST_MSECOND
+                  + (i == 3 ? 20 * GST_SECOND : 0);
+    pipeline.push (indexed_audio (i * 16000, 16000), expected[i]);
+  }
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  const auto results = pipeline.named ("sis-result");
+  assert_equals_int (results.size (), 4);
+  for (std::size_t i = 0; i < 4; i++)
+    assert_equals_uint64 (time_of (results[i], "running-time"), expected[i]);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_running_time_of_a_segment_with_rate_and_offset)
+{
+  sistest::Server server;
+  server.script ({ { .recognizer = sistest::index_recognizer () } });
+  fail_unless (server.start ());
+  g_autoptr (GstElement) sink = gst_element_factory_make ("sissink", nullptr);
+  g_object_set (sink, "endpoint", server.url ().c_str (), "project-id", "demo",
+                "sync", FALSE, "async", FALSE, nullptr);
+  GstHarness *harness = gst_harness_new_with_element (sink, "sink", nullptr);
+  g_autoptr (GstBus) bus = gst_bus_new ();
+  gst_element_set_bus (sink, bus);
+  gst_harness_push_event (harness, gst_event_new_stream_start ("s"));
+  gst_harness_push_event (harness,
+                          gst_event_new_caps (gst_caps_from_string (
+                              "audio/x-raw,format=S16LE,rate=16000,channels=1,"
+                              "layout=interleaved")));
+  GstSegment segment;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.rate = 2.0;
+  segment.applied_rate = 0.5;
+  segment.start = 10 * GST_SECOND;
+  segment.stop = 14 * GST_SECOND;
+  segment.time = 100 * GST_SECOND;
+  segment.base = 7 * GST_SECOND;
+  gst_harness_push_event (harness, gst_event_new_segment (&segment));
+
+  /* 9 s to 15 s: the first and the last second lie outside. */
+  for (std::size_t i = 0; i < 6; i++) {
+    const auto audio = indexed_audio (i * 16000, 16000);
+    GstBuffer *buffer = gst_buffer_new_memdup (audio.data (), 32000);
+    GST_BUFFER_PTS (buffer) = (9 + i) * GST_SECOND;
+    gst_harness_push (harness, buffer);
+  }
+  gst_harness_push_event (harness, gst_event_new_eos ());
+
+  std::size_t results = 0;
+  while (GstMessage *message
+         = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT)) {
+    if (gst_message_has_name (message, "sis-result")) {
+      const GstStructure *result = gst_message_get_structure (message);
+      const guint64 i = results++;
+      assert_equals_uint64 (time_of (result, "timestamp"),
+                            (10 + i) * GST_SECOND);
+      assert_equals_uint64 (time_of (result, "running-time"),
+                            7 * GST_SECOND + i * GST_SECOND / 2);
+      assert_equals_uint64 (time_of (result, "stream-time"),
+                            100 * GST_SECOND + i * GST_SECOND / 2);
+    }
+    gst_message_unref (message);
+  }
+  assert_equals_int (results, 4);
+  fail_unless (server.connections ()[0].samples ()
+               == indexed_audio (16000, 4 * 16000));
+  gst_element_set_bus (sink, nullptr);
+  gst_harness_teardown (harness);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_eos_waits_for_the_last_transcript)
+{
+  sistest::Server server;
+  server.script ({ { .end = { .delay = 300ms }, .result_delay = 200ms } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url ()));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000 * 3));
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  assert_same_text (pipeline.finals (), "sentence 0 sentence 1");
+  assert_equals_int (pipeline.named ("sis-end").size (), 1);
+  fail_unless (pipeline.from_sink (GST_MESSAGE_WARNING).empty ());
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_no_audio_at_all_ends_quietly)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url ()));
+  pipeline.play ();
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  fail_unless (server.connections ().empty ());
+  fail_unless (pipeline.from_sink (GST_MESSAGE_WARNING).empty ());
+  fail_unless (pipeline.named ("sis-connecting").empty ());
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_a_last_message_below_the_minimum_is_padded)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url ()));
+  pipeline.play ();
+  pipeline.push (std::vector<std::int16_t> (1600, 0x1234));
+  fail_unless (server.wait ([] (const auto &connections) {
+    return !connections.empty () && connections[0].audio_bytes == 3200;
+  }));
+  pipeline.push (std::vector<std::int16_t> (7, 0x1234));
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  const sistest::Record record = server.connections ()[0];
+  fail_unless (record.violations.empty ());
+  std::vector<std::int16_t> expected (1600 + 160, 0);
+  std::fill (expected.begin (), expected.begin () + 1607, 0x1234);
+  fail_unless (record.samples () == expected);
+  /* Padding is mapped to nothing. */
+  assert_equals_uint64 (time_of (pipeline.named ("sis-result")[0], "duration"),
+                        samples_to_ns (1607));
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_messages_last_as_long_as_chunk_duration)
+{
+  sistest::Server server;
+  server.script ({ { .start = { .delay = 300ms } } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url (), "chunk-duration=40000000"));
+  pipeline.play ();
+  /* All of this waits for START and is joined to messages of at most 1 s. */
+  pipeline.push (indexed_audio (0, 16000 * 3));
+  fail_unless (pipeline.wait_for_element_message ("sis-start") != nullptr);
+  fail_unless (server.wait ([] (const auto &connections) {
+    return connections[0].audio_bytes == 96000;
+  }));
+  const std::size_t joined = server.connections ()[0].chunks.size ();
+  fail_unless (joined >= 3 && joined <= 5, "%zu messages", joined);
+  /* From now on the sink keeps up. */
+  for (std::size_t i = 0; i < 5; i++) {
+    pipeline.push (indexed_audio (48000 + i * 640, 640));
+    fail_unless (server.wait ([&] (const auto &connections) {
+      return connections[0].audio_bytes == 96000 + (i + 1) * 1280;
+    }));
+  }
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  const sistest::Record record = server.connections ()[0];
+  for (const std::uint32_t chunk : record.chunks)
+    fail_unless (chunk <= 32000 && chunk % 1280 == 0, "%u bytes", chunk);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_start_carries_what_was_set)
+{
+  sistest::Server server;
+  server.script ({ { .vocabularies = { "v-1" } } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (
+      server.url (), "add-punc=true digit-norm=false interim-results=true "
+                     "need-word-info=true vad-head=2000 vad-tail=300 "
+                     "max-seconds=20 vocabulary-id=v-1"));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000));
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  const auto config = server.connections ()[0].config;
+  const std::map<std::string, std::string> expected{
+    { "audio_format", "pcm16k16bit" },
+    { "property", "chinese_16k_general" },
+    { "add_punc", "yes" },
+    { "digit_norm", "no" },
+    { "interim_results", "yes" },
+    { "need_word_info", "yes" },
+    { "vad_head", "2000" },
+    { "vad_tail", "300" },
+    { "max_seconds", "20" },
+    { "vocabulary_id", "v-1" },
+  };
+  fail_unless (config == expected);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_interim_results_keep_the_number_of_their_final)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url (), "interim-results=true"));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000 * 4));
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  guint finals = 0;
+  guint interims = 0;
+  for (const GstStructure *result : pipeline.named ("sis-result")) {
+    assert_equals_int (uint_of (result, "segment"), finals + 1);
+    assert_same_text (text_of (result, "text"),
+                          ("sentence " + std::to_string (finals)));
+    if (flag_of (result, "is_final"))
+      finals++;
+    else
+      interims++;
+  }
+  assert_equals_int (finals, 2);
+  fail_unless (interims >= 2);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_all_segments_of_a_result_are_posted)
+{
+  sistest::Server server;
+  server.script (
+      { { .actions = { { 1000ms, sistest::send_result ({
+                                     { 0ms, 300ms, true, "one", 0.5 },
+                                     { 300ms, 600ms, true, "two", 0.5 },
+                                     { 600ms, 900ms, false, "thr", 0.1 },
+                                 }) } },
+          .recognizer = sistest::silent_recognizer () } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url (), "interim-results=true"));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000));
+  fail_unless (pipeline.wait_for ([] (GstMessage *message) {
+    return gst_message_has_name (message, "sis-result")
+           && !flag_of (gst_message_get_structure (message), "is_final");
+  }) != nullptr);
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  const auto results = pipeline.named ("sis-result");
+  assert_equals_int (results.size (), 4);
+  assert_same_text (pipeline.finals (), "one two thr");
+  /* The interim that got no final is told once more, as what it is. */
+  assert_equals_int (uint_of (results[2], "segment"), 3);
+  assert_equals_int (uint_of (results[3], "segment"), 3);
+  fail_unless (flag_of (results[3], "interrupted"));
+  fail_if (gst_structure_has_field (results[0], "interrupted"));
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_sentence_mode_tells_voice_events)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url (), "mode=sentence"));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000 * 3), 2 * GST_SECOND);
+  fail_unless (pipeline.wait_for_element_message ("sis-end") != nullptr);
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  const auto events = pipeline.named ("sis-event");
+  fail_unless (events.size () >= 2);
+  assert_same_text (text_of (events[0], "event"), "VOICE_START");
+  assert_same_text (text_of (events[1], "event"), "VOICE_END");
+  for (const GstStructure *event : events) {
+    const gint64 ms = int64_of (event, "event_time");
+    if (uint_of (event, "session") != 1)
+      continue;
+    assert_equals_uint64 (time_of (event, "running-time"),
+                          2 * GST_SECOND + guint64 (ms) * GST_MSECOND);
+    assert_equals_uint64 (time_of (event, "timestamp"),
+                          2 * GST_SECOND + guint64 (ms) * GST_MSECOND);
+  }
+  assert_same_text (server.connections ()[0].path,
+                        "/v1/demo/rasr/sentence-stream");
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_short_mode_gives_one_final_at_the_end)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url (), "mode=short vad-tail=300"));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000 * 3));
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  assert_equals_int (pipeline.named ("sis-result").size (), 1);
+  const auto record = server.connections ()[0];
+  assert_same_text (record.path, "/v1/demo/rasr/short-stream");
+  assert_equals_int (record.config.count ("vad_tail"), 0);
+  const auto warnings = pipeline.from_sink (GST_MESSAGE_WARNING);
+  assert_equals_int (warnings.size (), 1);
+  fail_unless (Problem (warnings[0])
+                   .is (GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS));
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_a_slow_start_blocks_the_source_and_loses_nothing)
+{
+  sistest::Server server;
+  server.script ({ { .start = { .delay = 700ms } } });
+  fail_unless (server.start ());
+  Pipeline pipeline (
+      "audiotestsrc num-buffers=100 samplesperbuffer=16000 wave=square ! "
+      "audio/x-raw,format=S16LE,rate=16000,channels=1 ! tee name=t "
+      "t. ! sissink name=sink sync=false project-id=demo endpoint="
+      + server.url ());
+  pipeline.play ();
+  fail_unless (pipeline.wait_for_eos ());
+  /* 100 s: more than may wait at a time. */
+  assert_equals_uint64 (server.connections ()[0].audio_bytes,
+                        guint64 (100) * 32000);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_a_flushing_seek_starts_anew)
+{
+  sistest::Server server;
+  server.script ({ { .result_delay = 100ms } });
+  fail_unless (server.start ());
+  Pipeline pipeline (
+      "audiotestsrc name=src num-buffers=30 samplesperbuffer=16000 ! "
+      "audio/x-raw,format=S16LE,rate=16000,channels=1 ! "
+      "sissink name=sink sync=false project-id=demo endpoint="
+      + server.url ());
+  pipeline.play ();
+  fail_unless (pipeline.wait_for_element_message ("sis-start") != nullptr);
+  fail_unless (gst_element_seek_simple (pipeline.get (), GST_FORMAT_TIME,
+                                        GST_SEEK_FLAG_FLUSH, 0));
+  pipeline.collect ();
+  const std::size_t before = pipeline.messages ().size ();
+  fail_unless (pipeline.wait_for_eos ());
+  bool has_started = false;
+  for (std::size_t i = before; i < pipeline.messages ().size (); i++) {
+    GstMessage *message = pipeline.messages ()[i].get ();
+    if (gst_message_has_name (message, "sis-start"))
+      has_started = true;
+    fail_if (!has_started && gst_message_has_name (message, "sis-result"),
+             "a result of before the seek");
+  }
+  fail_unless (has_started);
+  const auto ends = pipeline.named ("sis-end");
+  assert_equals_int (ends.size (), 2);
+  assert_same_text (text_of (ends[0], "reason"), "CANCEL");
+  assert_same_text (text_of (ends[1], "reason"), "NORMAL");
+  fail_unless (server.connections ()[0].cancelled);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_another_stream_after_ready)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline ("audiotestsrc num-buffers=10 samplesperbuffer=1600 ! "
+                     "audio/x-raw,format=S16LE,rate=16000,channels=1 ! "
+                     "sissink name=sink sync=false project-id=demo endpoint="
+                     + server.url ());
+  for (guint run = 1; run <= 3; run++) {
+    pipeline.play ();
+    fail_unless (pipeline.wait_for_eos ());
+    pipeline.set_state (GST_STATE_READY);
+    assert_equals_int (server.connections ().size (), run);
+    const auto starts = pipeline.named ("sis-start");
+    assert_equals_int (starts.size (), run);
+    assert_equals_int (uint_of (starts.back (), "session"), 1);
+  }
+}
+
+GST_END_TEST;
+
+static Suite *
+sissink_suite (void)
+{
+  Suite *suite = suite_create ("sissink");
+  TCase *tcase = tcase_create ("general");
+  tcase_set_timeout (tcase, 60);
+  suite_add_tcase (suite, tcase);
+  tcase_add_test (tcase, test_audio_arrives_byte_for_byte);
+  tcase_add_test (tcase, test_times_are_exact_to_the_sample);
+  tcase_add_test (tcase, test_times_follow_the_timestamps);
+  tcase_add_test (tcase, test_running_time_of_a_segment_with_rate_and_offset);
+  tcase_add_test (tcase, test_eos_waits_for_the_last_transcript);
+  tcase_add_test (tcase, test_no_audio_at_all_ends_quietly);
+  tcase_add_test (tcase, test_a_last_message_below_the_minimum_is_padded);
+  tcase_add_test (tcase, test_messages_last_as_long_as_chunk_duration);
+  tcase_add_test (tcase, test_start_carries_what_was_set);
+  tcase_add_test (tcase, test_interim_results_keep_the_number_of_their_final);
+  tcase_add_test (tcase, test_all_segments_of_a_result_are_posted);
+  tcase_add_test (tcase, test_sentence_mode_tells_voice_events);
+  tcase_add_test (tcase, test_short_mode_gives_one_final_at_the_end);
+  tcase_add_test (tcase, test_a_slow_start_blocks_the_source_and_loses_nothing);
+  tcase_add_test (tcase, test_a_flushing_seek_starts_anew);
+  tcase_add_test (tcase, test_another_stream_after_ready);
+  return suite;
+}
+
+GST_CHECK_MAIN (sissink)
