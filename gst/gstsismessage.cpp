@@ -202,7 +202,7 @@ gst_sis_post_failure (GstElement *element, GstMessageType type,
                       const sis::Failure &failure)
 {
   const auto [domain, code] = domain_and_code (failure.kind);
-  const std::string debug = failure.debug;
+  const std::string debug = sis::describe (failure);
   gst_element_message_full_with_details (
       element, type, domain, code, g_strdup (failure.text.c_str ()),
       g_strdup (debug.c_str ()), __FILE__, __func__, __LINE__,

@@ -3,7 +3,7 @@
 
 #include "sis/base/secret.h"
 #include "sis/protocol/endpoint.h"
-#include "sis/protocol/errorcodes.h"
+#include "sis/protocol/failure.h"
 #include "sis/protocol/message.h"
 #include "sis/stream/audiostore.h"
 #include "sis/stream/timeline.h"

@@ -3,7 +3,7 @@
 
 #include "sis/base/secret.h"
 #include "sis/net/ioloop.h"
-#include "sis/protocol/errorcodes.h"
+#include "sis/protocol/failure.h"
 
 #include <chrono>
 #include <cstddef>

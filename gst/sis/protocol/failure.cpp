@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "sis/protocol/errorcodes.h"
+#include "sis/protocol/failure.h"
 
 #include "sis/protocol/message.h"
 
@@ -145,10 +145,10 @@ code_and_message (const Failure &failure)
 }
 
 void
-note (std::string &debug, const std::string &name, std::string_view value)
+note (std::string &line, const std::string &name, std::string_view value)
 {
   if (!value.empty ())
-    debug = joined (std::move (debug), " ", name + "=" + excerpt (value));
+    line = joined (std::move (line), " ", name + "=" + excerpt (value));
 }
 
 /* A gateway that refuses a request may repeat it, secrets and all. */
@@ -179,9 +179,6 @@ failure_of_reply (const ErrorReply &reply)
   failure.transience = verdict.transience;
   failure.text = sentence (lead_of_reply (verdict.kind),
                            code_and_message (failure), verdict.advice);
-  note (failure.debug, "error_code", failure.error_code);
-  note (failure.debug, "trace_id", failure.trace_id);
-  note (failure.debug, "resp_type", failure.resp_type);
   return failure;
 }
 
@@ -215,9 +212,18 @@ failure_of_refusal (int http_status, std::string_view reason,
                                : "The service refused the connection",
                            joined (status, ", ", code_and_message (failure)),
                            verdict.advice);
-  note (failure.debug, "error_code", failure.error_code);
-  note (failure.debug, "request_id", failure.request_id);
   return failure;
+}
+
+std::string
+describe (const Failure &failure)
+{
+  std::string line;
+  note (line, "error_code", failure.error_code);
+  note (line, "trace_id", failure.trace_id);
+  note (line, "request_id", failure.request_id);
+  note (line, "resp_type", failure.resp_type);
+  return line;
 }
 
 } // namespace sis

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "samples.h"
 
-#include "sis/protocol/errorcodes.h"
+#include "sis/protocol/failure.h"
 
 using sis::Failure;
 using sis::FailureKind;
@@ -241,8 +241,8 @@ GST_START_TEST (test_the_failure_of_a_reply_tells_what_to_do)
       failure.text,
       "The service refused a parameter (SIS.0032: 'audio_format' is invalid). "
       "Check the settings that the message names, and extra-config.");
-  assert_text (failure.debug, "error_code=SIS.0032 trace_id=t-1 "
-                              "resp_type=ERROR");
+  assert_text (describe (failure), "error_code=SIS.0032 trace_id=t-1 "
+                                   "resp_type=ERROR");
   assert_text (failure.resp_type, "ERROR");
   assert_text (failure.error_code, "SIS.0032");
   assert_text (failure.error_msg, "'audio_format' is invalid");
@@ -256,16 +256,16 @@ GST_START_TEST (test_what_a_reply_leaves_out_is_left_out)
   const Failure bare = reply_failure ("", "", "", "FATAL_ERROR");
   assert_kind ("no code", bare.kind, bare.transience, Service, No);
   assert_text (bare.text, "The service reported an error.");
-  assert_text (bare.debug, "resp_type=FATAL_ERROR");
+  assert_text (describe (bare), "resp_type=FATAL_ERROR");
 
   const Failure code = reply_failure ("SIS.9999", "", "", "");
   assert_kind ("SIS.9999", code.kind, code.transience, Service, No);
   assert_text (code.text, "The service reported an error (SIS.9999).");
-  assert_text (code.debug, "error_code=SIS.9999");
+  assert_text (describe (code), "error_code=SIS.9999");
 
   const Failure text = reply_failure ("", "something odd", "t", "");
   assert_text (text.text, "The service reported an error (something odd).");
-  assert_text (text.debug, "trace_id=t");
+  assert_text (describe (text), "trace_id=t");
 }
 GST_END_TEST;
 
@@ -308,7 +308,7 @@ GST_START_TEST (test_the_failure_of_a_refusal_names_status_and_code)
       failure.text,
       "The service refused the connection (HTTP 404 Not Found, APIGW.0101: "
       "API not found). Check endpoint, region and project-id.");
-  assert_text (failure.debug, "error_code=APIGW.0101 request_id=r-1");
+  assert_text (describe (failure), "error_code=APIGW.0101 request_id=r-1");
   assert_text (failure.error_code, "APIGW.0101");
   assert_text (failure.error_msg, "API not found");
   assert_text (failure.request_id, "r-1");
@@ -317,7 +317,7 @@ GST_START_TEST (test_the_failure_of_a_refusal_names_status_and_code)
   const Failure bare = sis::failure_of_refusal (401, "");
   assert_text (bare.text, "The service refused the connection (HTTP 401). "
                           "Check the credentials and project-id.");
-  assert_text (bare.debug, "");
+  assert_text (describe (bare), "");
 }
 GST_END_TEST;
 
@@ -367,9 +367,8 @@ GST_START_TEST (test_strings_of_a_failure_are_clean_and_bounded)
   };
   for (const Failure &failure : failures) {
     for (const std::string *string :
-         { &failure.text, &failure.debug, &failure.resp_type,
-           &failure.error_code, &failure.error_msg, &failure.trace_id,
-           &failure.request_id })
+         { &failure.text, &failure.resp_type, &failure.error_code,
+           &failure.error_msg, &failure.trace_id, &failure.request_id })
       fail_unless (*string == sis::clean_text (*string, sis::max_label_length));
   }
 }
