@@ -81,6 +81,9 @@ Endpoint::url (std::string_view project_id, Mode mode) const
 std::variant<Endpoint, std::string>
 parse_endpoint (const std::string &text)
 {
+  if (!std::all_of (text.begin (), text.end (),
+                    [] (char c) { return g_ascii_isgraph (c); }))
+    return std::string ("endpoint has characters that no URL has");
   g_autoptr (GError) error = nullptr;
   const GUriPtr uri (g_uri_parse (
       text.c_str (), GUriFlags (G_URI_FLAGS_ENCODED | G_URI_FLAGS_HAS_PASSWORD),
