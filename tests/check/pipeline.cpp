@@ -243,6 +243,20 @@ Problem::Problem (GstMessage *message) : details (nullptr)
   debug = debug_text != nullptr ? debug_text : "";
 }
 
+Problem
+only_error_of_sink (Pipeline &pipeline)
+{
+  fail_unless (pipeline.wait_for ([&] (GstMessage *message) {
+    return GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR
+           && GST_MESSAGE_SRC (message) == GST_OBJECT (pipeline.source ());
+  }) != nullptr);
+  pipeline.collect ();
+  pipeline.set_state (GST_STATE_NULL);
+  const auto errors = pipeline.from_sink (GST_MESSAGE_ERROR);
+  assert_equals_int (errors.size (), 1);
+  return Problem (errors[0]);
+}
+
 std::vector<std::int16_t>
 indexed_audio (std::size_t first, std::size_t count, int rate)
 {

@@ -101,6 +101,10 @@ struct Problem
   const GstStructure *details; /* of the message */
 };
 
+/* The one error of the sink, once "src" has failed of it, too. The pipeline is
+ * in NULL then. */
+Problem only_error_of_sink (Pipeline &pipeline);
+
 /* Audio in which each sample's value is the index of its 10 ms. */
 std::vector<std::int16_t> indexed_audio (std::size_t first, std::size_t count,
                                          int rate = 16000);

@@ -47,10 +47,8 @@ GST_START_TEST (test_audio_arrives_byte_for_byte)
   fail_unless (record.violations.empty ());
   fail_unless (record.samples () == indexed_audio (0, samples));
   assert_same_text (record.path, "/v1/demo/rasr/continue-stream");
-  assert_same_text (record.config.at ("audio_format"),
-                        "pcm16k16bit");
-  assert_same_text (record.config.at ("property"),
-                        "chinese_16k_general");
+  assert_same_text (record.config.at ("audio_format"), "pcm16k16bit");
+  assert_same_text (record.config.at ("property"), "chinese_16k_general");
   assert_equals_int (record.config.size (), 2);
   assert_equals_int (record.ends, 1);
   fail_if (record.cancelled);
@@ -92,7 +90,7 @@ GST_START_TEST (test_times_are_exact_to_the_sample)
         = gst_value_get_structure (gst_value_array_get_value (words, 3));
     assert_same_text (gst_structure_get_name (word), "word");
     assert_same_text (text_of (word, "word"),
-                          ("w" + std::to_string (i * 10 + 3)));
+                      ("w" + std::to_string (i * 10 + 3)));
     assert_equals_uint64 (time_of (word, "running-time"),
                           at + 300 * GST_MSECOND);
     assert_equals_uint64 (time_of (word, "duration"), 100 * GST_MSECOND);
@@ -101,9 +99,8 @@ GST_START_TEST (test_times_are_exact_to_the_sample)
   const auto ends = pipeline.named ("sis-end");
   assert_equals_int (ends.size (), 1);
   assert_same_text (text_of (ends[0], "reason"), "NORMAL");
-  assert_same_text (
-      text_of (ends[0], "trace_id"),
-      text_of (pipeline.named ("sis-start")[0], "trace_id"));
+  assert_same_text (text_of (ends[0], "trace_id"),
+                    text_of (pipeline.named ("sis-start")[0], "trace_id"));
 }
 
 GST_END_TEST;
@@ -144,10 +141,9 @@ GST_START_TEST (test_running_time_of_a_segment_with_rate_and_offset)
   g_autoptr (GstBus) bus = gst_bus_new ();
   gst_element_set_bus (sink, bus);
   gst_harness_push_event (harness, gst_event_new_stream_start ("s"));
-  gst_harness_push_event (harness,
-                          gst_event_new_caps (gst_caps_from_string (
-                              "audio/x-raw,format=S16LE,rate=16000,channels=1,"
-                              "layout=interleaved")));
+  g_autoptr (GstCaps) caps = gst_caps_from_string (
+      "audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved");
+  gst_harness_push_event (harness, gst_event_new_caps (caps));
   GstSegment segment;
   gst_segment_init (&segment, GST_FORMAT_TIME);
   segment.rate = 2.0;
@@ -324,7 +320,7 @@ GST_START_TEST (test_interim_results_keep_the_number_of_their_final)
   for (const GstStructure *result : pipeline.named ("sis-result")) {
     assert_equals_int (uint_of (result, "segment"), finals + 1);
     assert_same_text (text_of (result, "text"),
-                          ("sentence " + std::to_string (finals)));
+                      ("sentence " + std::to_string (finals)));
     if (flag_of (result, "is_final"))
       finals++;
     else
@@ -392,7 +388,7 @@ GST_START_TEST (test_sentence_mode_tells_voice_events)
                           2 * GST_SECOND + guint64 (ms) * GST_MSECOND);
   }
   assert_same_text (server.connections ()[0].path,
-                        "/v1/demo/rasr/sentence-stream");
+                    "/v1/demo/rasr/sentence-stream");
 }
 
 GST_END_TEST;
