@@ -81,12 +81,12 @@ private:
   {
   }
 
+  /* libsoup sees the end of the stream and closes; a TLS close does not wait
+   * for a peer that does not read. */
   void cut ()
   {
-    /* A TLS close would wait for a peer that does not read. */
     if (socket_ != nullptr)
       g_socket_shutdown (socket_.get (), TRUE, TRUE, nullptr);
-    g_object_run_dispose (G_OBJECT (websocket_.get ()));
   }
 
   static void on_closed (Linger *self) noexcept
