@@ -115,6 +115,10 @@ constexpr std::array properties{
             "How long to wait for the connection, for the answers to START and "
             "END, and for progress at the end of the stream, in s",
             Seconds{ &Settings::timeout, 1, 300 }, ready },
+  Property{ "keepalive-interval", "Keepalive interval",
+            "Pings to the service, in s; no frame for so long after a ping, or "
+            "no audio taken for twice as long, is a lost connection (0 = off)",
+            Seconds{ &Settings::keepalive_interval, 0, 3600 }, ready },
   Property{ "mix-matrix", "Mix matrix",
             "How the input's channels make the mono signal, as in "
             "audioconvert: one row of factors, -1 to 1, one a channel "

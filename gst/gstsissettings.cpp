@@ -134,6 +134,8 @@ make_config (const Settings &settings, const std::string &user_agent)
   config.user_agent = user_agent;
   config.chunk_duration = Nanoseconds (settings.chunk_duration);
   config.timeout = std::chrono::seconds (settings.timeout);
+  config.keepalive_interval
+      = std::chrono::seconds (settings.keepalive_interval);
   return config;
 }
 

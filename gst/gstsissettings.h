@@ -26,7 +26,8 @@ struct Settings
   int max_seconds = -1;
   std::string vocabulary_id;
   GstClockTime chunk_duration = 100 * GST_MSECOND;
-  guint timeout = 20; /* seconds */
+  guint timeout = 20;            /* seconds */
+  guint keepalive_interval = 15; /* seconds; 0: off */
   std::vector<float> mix_matrix;
 };
 

@@ -42,6 +42,7 @@ struct Config
   Nanoseconds chunk_duration{ std::chrono::milliseconds (100) };
   Nanoseconds max_buffer_duration{ std::chrono::seconds (30) };
   std::chrono::seconds timeout{ 20 };
+  std::chrono::seconds keepalive_interval{ 15 }; /* 0: off */
 };
 
 /* What a session tells. */

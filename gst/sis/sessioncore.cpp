@@ -183,6 +183,7 @@ SessionCore::connect_on_loop (AudioFormat format)
     .url = config_.endpoint.url (config_.project_id, config_.mode),
     .user_agent = config_.user_agent,
     .timeout = config_.timeout,
+    .keepalive = config_.keepalive_interval,
   };
   settings.auth_token = shared.lock ()->auth_token;
   tell_on_loop (Connecting{ ++attempt_, config_.endpoint.host });

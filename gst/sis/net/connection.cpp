@@ -104,7 +104,9 @@ private:
 Connection::Connection (std::shared_ptr<IoLoop> loop, const Settings &settings,
                         Listener &listener)
     : loop_ (std::move (loop)), listener_ (listener),
+      keepalive_ (settings.keepalive),
       timeout_ (*loop_, "sis-handshake-timeout"),
+      keepalive_timer_ (*loop_, "sis-keepalive"),
       cancellable_ (g_cancellable_new ())
 {
   start_handshake (settings);
@@ -137,6 +139,7 @@ Connection::forget_websocket ()
   if (writable_ != nullptr)
     g_source_destroy (writable_.get ());
   writable_.reset ();
+  keepalive_timer_.stop ();
   g_signal_handlers_disconnect_by_data (websocket_.get (), this);
   websocket_.reset ();
 }
@@ -199,6 +202,10 @@ Connection::on_network_event (SoupMessage *, int event, GIOStream *stream,
   self->socket_ = share (socket);
   g_socket_set_option (socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent_low_water,
                        nullptr);
+  const std::chrono::milliseconds user_timeout = 2 * self->keepalive_;
+  if (user_timeout.count () > 0)
+    g_socket_set_option (socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
+                         gint (user_timeout.count ()), nullptr);
 }
 
 void
@@ -261,6 +268,7 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
                       gsize length = 0;
                       auto *text = static_cast<const char *> (
                           g_bytes_get_data (bytes, &length));
+                      self->has_heard_ = true;
                       if (type == SOUP_WEBSOCKET_DATA_TEXT)
                         self->listener_.on_text_on_loop ({ text, length });
                       else
@@ -282,7 +290,37 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
           self->lost ({});
         }),
         this);
+  start_keepalive ();
   listener_.on_open_on_loop ();
+}
+
+void
+Connection::start_keepalive ()
+{
+  if (keepalive_.count () == 0)
+    return;
+  g_signal_connect (
+      websocket_.get (), "pong",
+      G_CALLBACK (+[] (SoupWebsocketConnection *, GBytes *,
+                       Connection *self) noexcept { self->has_heard_ = true; }),
+      this);
+  /* libsoup sends the pings, at the pace of our timer; that a pong is missing
+   * it does not notice before 3.6. */
+  soup_websocket_connection_set_keepalive_interval (
+      websocket_.get (), guint (keepalive_.count ()));
+  keepalive_timer_.start (keepalive_, [this] { check_keepalive (); });
+}
+
+void
+Connection::check_keepalive ()
+{
+  if (has_pinged_ && !has_heard_) {
+    lost ("no answer to a ping");
+    return;
+  }
+  has_pinged_ = true;
+  has_heard_ = false;
+  keepalive_timer_.start (keepalive_, [this] { check_keepalive (); });
 }
 
 void

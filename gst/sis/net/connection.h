@@ -30,6 +30,9 @@ public:
     std::string user_agent;
     Secret auth_token;                  /* X-Auth-Token; empty: not sent */
     std::chrono::seconds timeout{ 20 }; /* from here to the 101 */
+    /* Pings; a peer that sends no frame for so long after one is lost, as is
+     * one that takes no bytes for twice as long. 0: neither. */
+    std::chrono::seconds keepalive{ 15 };
   };
 
   /* Called on the loop. The connection may be destroyed from each of them. */
@@ -76,12 +79,15 @@ private:
   void start_handshake (const Settings &settings);
   void opened (GObjectPtr<SoupWebsocketConnection> websocket);
   void fail_handshake (const GError &error);
+  void start_keepalive ();
+  void check_keepalive ();
   void lost (std::string how);
   void forget_websocket ();
 
   const std::shared_ptr<IoLoop> loop_;
   Listener &listener_;
-  Timer timeout_;
+  const std::chrono::seconds keepalive_;
+  Timer timeout_, keepalive_timer_;
   bool timed_out_ = false;
   Attempt *attempt_ = nullptr; /* until libsoup called back */
   GObjectPtr<GCancellable> cancellable_;
@@ -89,6 +95,8 @@ private:
   GObjectPtr<GSocket> socket_;
   GObjectPtr<SoupWebsocketConnection> websocket_;
   GSourcePtr writable_;
+  bool has_pinged_ = false;
+  bool has_heard_ = false; /* a frame, since the last ping */
 };
 
 } // namespace sis

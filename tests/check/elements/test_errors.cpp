@@ -299,6 +299,35 @@ GST_START_TEST (test_a_connection_lost_after_end_is_lost_too)
 }
 GST_END_TEST;
 
+/* Neither FIN nor RST comes from a link that is cut. */
+GST_START_TEST (test_a_peer_that_vanished_is_noticed)
+{
+  Run run (at (500ms, sistest::vanish ()), "keepalive-interval=1");
+  run.pipeline->push (indexed_audio (0, 16000));
+  const auto since = std::chrono::steady_clock::now ();
+  assert_one_error (*run.pipeline, { .domain = GST_RESOURCE_ERROR,
+                                     .code = GST_RESOURCE_ERROR_WRITE,
+                                     .in_text = { "ping" },
+                                     .session = 1 });
+  fail_unless (std::chrono::steady_clock::now () - since >= 1s);
+  assert_ends_with (*run.pipeline, "LOST");
+}
+GST_END_TEST;
+
+/* Any frame is a sign of life, a pong by itself, too. */
+GST_START_TEST (test_a_quiet_peer_that_answers_pings_is_not_lost)
+{
+  Run run ({ .recognizer = sistest::silent_recognizer () },
+           "keepalive-interval=1");
+  run.pipeline->push (indexed_audio (0, 16000));
+  fail_unless (run.server.wait ([] (const auto &connections) {
+    return !connections.empty () && connections[0].pings >= 3;
+  }));
+  run.pipeline->end ();
+  fail_unless (run.pipeline->wait_for_eos ());
+}
+GST_END_TEST;
+
 GST_START_TEST (test_refused_handshakes)
 {
   struct Case
@@ -579,6 +608,8 @@ errors_suite (void)
   tcase_add_test (tcase, test_an_unintelligible_message_is_one_warning);
   tcase_add_test (tcase, test_a_lost_connection_is_an_error_of_its_own);
   tcase_add_test (tcase, test_a_connection_lost_after_end_is_lost_too);
+  tcase_add_test (tcase, test_a_peer_that_vanished_is_noticed);
+  tcase_add_test (tcase, test_a_quiet_peer_that_answers_pings_is_not_lost);
   tcase_add_test (tcase, test_refused_handshakes);
   tcase_add_test (tcase, test_a_redirect_is_not_followed_and_named);
   tcase_add_test (tcase, test_the_token_is_sent_and_checked);
