@@ -439,7 +439,7 @@ GST_START_TEST (test_a_flushing_seek_starts_anew)
   server.script ({ { .result_delay = 100ms } });
   fail_unless (server.start ());
   Pipeline pipeline (
-      "audiotestsrc name=src num-buffers=30 samplesperbuffer=16000 ! "
+      "audiotestsrc name=src samplesperbuffer=1600 is-live=true ! "
       "audio/x-raw,format=S16LE,rate=16000,channels=1 ! "
       "sissink name=sink sync=false project-id=demo endpoint="
       + server.url ());
@@ -449,6 +449,8 @@ GST_START_TEST (test_a_flushing_seek_starts_anew)
                                         GST_SEEK_FLAG_FLUSH, 0));
   pipeline.collect ();
   const std::size_t before = pipeline.messages ().size ();
+  fail_unless (pipeline.wait_for_element_message ("sis-start") != nullptr);
+  gst_element_send_event (pipeline.get (), gst_event_new_eos ());
   fail_unless (pipeline.wait_for_eos ());
   for (std::size_t i = before; i < pipeline.messages ().size (); i++) {
     GstMessage *message = pipeline.messages ()[i].get ();
