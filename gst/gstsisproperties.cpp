@@ -115,6 +115,11 @@ constexpr std::array properties{
             "How long to wait for the connection, for the answers to START and "
             "END, and for progress at the end of the stream, in s",
             Seconds{ &Settings::timeout, 1, 300 }, ready },
+  Property{ "idle-timeout", "Idle timeout",
+            "Without audio for so long (paused, stalled) the service's session "
+            "is ended in order, and the next audio opens another, 1 s to 15 s "
+            "in ns (0 = off: the service ends it with an error after 20 s)",
+            Duration{ &Settings::idle_timeout, 0, 15 * GST_SECOND }, ready },
   Property{ "keepalive-interval", "Keepalive interval",
             "Pings to the service, in s; no frame for so long after a ping, or "
             "no audio taken for twice as long, is a lost connection (0 = off)",

@@ -47,6 +47,8 @@ invalid_setting (const Settings &settings)
     return "vocabulary-id is too long or has control characters.";
   if (settings.max_seconds == 0)
     return "max-seconds must be 1 to 60, or -1.";
+  if (settings.idle_timeout > 0 && settings.idle_timeout < GST_SECOND)
+    return "idle-timeout must be 1 s to 15 s, or 0.";
   return {};
 }
 
@@ -136,6 +138,7 @@ make_config (const Settings &settings, const std::string &user_agent)
   config.timeout = std::chrono::seconds (settings.timeout);
   config.keepalive_interval
       = std::chrono::seconds (settings.keepalive_interval);
+  config.idle_timeout = Nanoseconds (settings.idle_timeout);
   return config;
 }
 

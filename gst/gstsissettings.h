@@ -26,8 +26,9 @@ struct Settings
   int max_seconds = -1;
   std::string vocabulary_id;
   GstClockTime chunk_duration = 100 * GST_MSECOND;
-  guint timeout = 20;            /* seconds */
-  guint keepalive_interval = 15; /* seconds; 0: off */
+  guint timeout = 20;                          /* seconds */
+  guint keepalive_interval = 15;               /* seconds; 0: off */
+  GstClockTime idle_timeout = 10 * GST_SECOND; /* 0: off */
   std::vector<float> mix_matrix;
 };
 

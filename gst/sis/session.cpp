@@ -59,6 +59,7 @@ Session::offer (AudioBlock &block)
         = shared->store.append (block.format, block.first, block.bytes);
     block.bytes = block.bytes.subspan (taken);
     block.first += Position (taken / sample);
+    shared->last_audio = std::chrono::steady_clock::now ();
     if (taken > 0 && shared->store.ready_format ())
       core_->wake ();
     if (block.bytes.size () < sample)

@@ -43,6 +43,9 @@ struct Config
   Nanoseconds max_buffer_duration{ std::chrono::seconds (30) };
   std::chrono::seconds timeout{ 20 };
   std::chrono::seconds keepalive_interval{ 15 }; /* 0: off */
+  /* Without audio for so long the service's session is ended in order; the next
+   * audio opens another. 0: never. */
+  Nanoseconds idle_timeout{ std::chrono::seconds (10) };
 };
 
 /* What a session tells. */

@@ -42,7 +42,7 @@ SessionCore::SessionCore (const Config &config,
     : shared (config), config_ (config), listener_ (std::move (listener)),
       loop_ (IoLoop::acquire ()),
       bell_ (*loop_, "sis-session", [this] { step_on_loop (); }),
-      reply_timer_ (*loop_, "sis-reply"),
+      idle_timer_ (*loop_, "sis-idle"), reply_timer_ (*loop_, "sis-reply"),
       drain_watch_ (*loop_, config.timeout,
                     [this] { give_up_drain_on_loop (); })
 {
@@ -94,6 +94,7 @@ SessionCore::set_state (State state)
   g_assert (is_legal (state_, state));
   log (std::string (name (state_)) + " -> " + name (state));
   state_ = state;
+  idle_timer_.stop ();
   reply_timer_.stop ();
 }
 
@@ -107,6 +108,7 @@ void
 SessionCore::shut_down_on_loop ()
 {
   bell_.remove_on_loop ();
+  idle_timer_.stop ();
   reply_timer_.stop ();
   drain_watch_.reset ();
   connection_.reset ();
@@ -124,6 +126,8 @@ SessionCore::view ()
     .empty = s->store.empty (),
     .eos = s->eos,
     .draining = s->draining,
+    .idle = config_.idle_timeout.count () > 0
+            && Clock::now () - s->last_audio >= config_.idle_timeout,
   };
 }
 
@@ -144,10 +148,10 @@ SessionCore::step_on_loop ()
       drained_on_loop ();
     break;
   case State::Streaming:
-    if (is_same_audio (now.ready, format_))
+    if (is_same_audio (now.ready, format_) && !is_padded_) {
       connection_->want_writable ();
-    else if (now.ready || (now.eos && now.empty)) {
-      is_last_ = !now.ready;
+    } else if (now.ready || (now.empty && (now.eos || now.idle))) {
+      is_last_ = now.eos && !now.ready;
       end_on_loop (Ending::InOrder);
     }
     break;
@@ -159,6 +163,29 @@ SessionCore::step_on_loop ()
   }
   drain_watch_.run (now.draining
                     && (state_ == State::Streaming || state_ == State::Ending));
+}
+
+/* A message that waits to be filled is sent as it is, and the session ended. */
+void
+SessionCore::watch_idle_on_loop ()
+{
+  if (config_.idle_timeout.count () == 0)
+    return;
+  Clock::duration left;
+  {
+    auto s = shared.lock ();
+    left = s->last_audio + config_.idle_timeout - Clock::now ();
+    if (left <= Clock::duration::zero ())
+      s->store.seal ();
+  }
+  if (left <= Clock::duration::zero ())
+    step_on_loop ();
+  if (state_ == State::Streaming)
+    idle_timer_.start (
+        std::max<Clock::duration> (left, config_.idle_timeout / 4), [this] {
+          const auto keep = shared_from_this ();
+          watch_idle_on_loop ();
+        });
 }
 
 void
@@ -175,7 +202,7 @@ SessionCore::connect_on_loop (AudioFormat format)
   format_ = format;
   ending_ = Ending::InOrder;
   has_warned_ = false;
-  is_last_ = false;
+  is_last_ = is_padded_ = false;
   trace_id_.clear ();
   drain_watch_.reset ();
 
@@ -225,7 +252,9 @@ SessionCore::on_writable_on_loop ()
     if (piece->bytes.size () >= least) {
       connection_->send_audio (piece->bytes);
     } else {
-      /* Only the last message can be so short. */
+      /* Only the last message can be so short: padding has no place in time,
+       * what comes after it would lie in the wrong one. */
+      is_padded_ = true;
       std::byte padded[320];
       std::memset (padded, int (format_.silence ()), least);
       std::memcpy (padded, piece->bytes.data (), piece->bytes.size ());
@@ -278,6 +307,7 @@ SessionCore::received_on_loop (const StartReply &reply)
     s->timeline.forget_before (span_.first);
   }
   covered_ = span_.first;
+  watch_idle_on_loop ();
   tell_on_loop (Started{ trace_id_, session_ });
   step_on_loop ();
 }

@@ -23,6 +23,7 @@ struct Shared
 
   /* Set by the application and the streaming thread. */
   unsigned generation = 0; /* counts flushes */
+  std::chrono::steady_clock::time_point last_audio{};
   bool interrupted = false;
   bool flushing = false;
   bool eos = false;      /* no audio follows what is in the store */
@@ -85,6 +86,7 @@ private:
     unsigned generation;
     std::optional<AudioFormat> ready;
     bool empty, eos, draining;
+    bool idle; /* nothing came for the idle time-out */
   };
 
   static const char *name (State state) noexcept;
@@ -100,6 +102,7 @@ private:
   void on_closed_on_loop (Failure failure) override;
 
   void step_on_loop ();
+  void watch_idle_on_loop ();
   void connect_on_loop (AudioFormat format);
   void flush_on_loop (unsigned generation);
   void end_on_loop (Ending ending);
@@ -148,8 +151,10 @@ private:
   bool is_open_ = false; /* between its Started and its Ended */
   bool has_warned_ = false;
   Ending ending_ = Ending::InOrder;
-  bool is_last_ = false; /* ended for the end of the stream */
+  bool is_last_ = false;   /* ended for the end of the stream */
+  bool is_padded_ = false; /* nothing can follow what was sent */
 
+  Timer idle_timer_;
   Timer reply_timer_; /* START's or END's answer, or the pause before START */
   DrainWatch drain_watch_;
 };

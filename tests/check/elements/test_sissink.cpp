@@ -468,6 +468,82 @@ GST_START_TEST (test_a_flushing_seek_starts_anew)
 
 GST_END_TEST;
 
+/* The service would end a session without audio by an error; the sink ends it
+ * before, in order, and opens another when audio comes. */
+GST_START_TEST (test_a_source_that_stalls_is_no_error)
+{
+  sistest::Server server;
+  server.script (
+      { { .recognizer = sistest::index_recognizer (), .timeout = 2000ms } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url (), "idle-timeout=1000000000"));
+  pipeline.play ();
+  /* Tails that do not fill a message. */
+  const std::size_t pieces[] = { 16000 + 170, 16000 + 1607, 16000 };
+  std::size_t at = 0;
+  for (const std::size_t piece : pieces) {
+    pipeline.push (indexed_audio (at, piece), samples_to_ns (at) * 3);
+    at += piece;
+    fail_unless (pipeline.wait_for_element_message ("sis-end") != nullptr);
+  }
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+
+  const auto ends = pipeline.named ("sis-end");
+  assert_equals_int (ends.size (), 3);
+  for (const GstStructure *end : ends)
+    assert_same_text (text_of (end, "reason"), "NORMAL");
+  const auto connections = server.connections ();
+  assert_equals_int (connections.size (), 3);
+  at = 0;
+  for (std::size_t i = 0; i < 3; i++) {
+    fail_unless (connections[i].violations.empty ());
+    auto samples = connections[i].samples ();
+    /* The second one's last message is padded. */
+    assert_equals_int (samples.size (), pieces[i] + (i == 1 ? 153 : 0));
+    samples.resize (pieces[i]);
+    fail_unless (samples == indexed_audio (at, pieces[i]));
+    at += pieces[i];
+  }
+  const auto results = pipeline.named ("sis-result");
+  assert_equals_uint64 (time_of (results[0], "running-time"), 0);
+  guint session = 0;
+  std::size_t begin = 0;
+  for (const GstStructure *result : results) {
+    if (uint_of (result, "session") == session)
+      continue;
+    assert_equals_uint64 (time_of (result, "running-time"),
+                          samples_to_ns (begin) * 3);
+    begin += pieces[session++];
+  }
+  assert_equals_int (session, 3);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_long_pause_is_no_error)
+{
+  sistest::Server server;
+  server.script ({ { .timeout = 2000ms } });
+  fail_unless (server.start ());
+  Pipeline pipeline (
+      "audiotestsrc samplesperbuffer=1600 num-buffers=30 ! "
+      "audio/x-raw,format=S16LE,rate=16000,channels=1 ! "
+      "sissink name=sink project-id=demo idle-timeout=1000000000 endpoint="
+      + server.url ());
+  pipeline.play ();
+  fail_unless (pipeline.wait_for_element_message ("sis-start") != nullptr);
+  pipeline.set_state (GST_STATE_PAUSED);
+  const GstMessage *end = pipeline.wait_for_element_message ("sis-end");
+  fail_unless (end != nullptr);
+  pipeline.play ();
+  fail_unless (pipeline.wait_for_eos ());
+  std::uint64_t bytes = 0;
+  for (const sistest::Record &record : server.connections ())
+    bytes += record.audio_bytes;
+  assert_equals_uint64 (bytes, 30 * 3200);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_another_stream_after_ready)
 {
   sistest::Server server;
@@ -511,6 +587,8 @@ sissink_suite (void)
   tcase_add_test (tcase, test_short_mode_gives_one_final_at_the_end);
   tcase_add_test (tcase, test_a_slow_start_blocks_the_source_and_loses_nothing);
   tcase_add_test (tcase, test_a_flushing_seek_starts_anew);
+  tcase_add_test (tcase, test_a_source_that_stalls_is_no_error);
+  tcase_add_test (tcase, test_a_long_pause_is_no_error);
   tcase_add_test (tcase, test_another_stream_after_ready);
   return suite;
 }
