@@ -2,7 +2,9 @@
 #include "pipeline.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 
 namespace sischeck {
 namespace {
@@ -277,17 +279,19 @@ take_census ()
 bool
 wait_for_census (const Census &wanted)
 {
-  /* Nothing signals the end of a thread that nobody joins: the bus of a poll
-   * that cannot fire is as good a clock as any. */
-  const auto deadline = std::chrono::steady_clock::now () + patience ();
-  g_autoptr (GstBus) bus = gst_bus_new ();
-  while (std::chrono::steady_clock::now () < deadline) {
+  /* Nothing signals the end of a thread that nobody joins: hence a look now
+   * and then, with a condition that nobody rings. */
+  const auto is_back = [&wanted] {
     const Census now = take_census ();
-    if (now.threads <= wanted.threads && now.files <= wanted.files)
-      return true;
-    gst_bus_timed_pop (bus, 10 * GST_MSECOND);
-  }
-  return false;
+    return now.threads <= wanted.threads && now.files <= wanted.files;
+  };
+  const auto deadline = std::chrono::steady_clock::now () + patience ();
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock (mutex);
+  while (!is_back () && std::chrono::steady_clock::now () < deadline)
+    never.wait_for (lock, 10ms);
+  return is_back ();
 }
 
 std::string

@@ -128,13 +128,13 @@ GST_START_TEST (test_a_model_for_8_khz_gets_8_khz)
   Pipeline pipeline (line (server, "model=chinese_8k_general"));
   pipeline.play ();
   push_tone (pipeline, audio_info (GST_AUDIO_FORMAT_S16LE, 16000, 1), { 0.5 },
-             32001, 7 * GST_SECOND);
+             32801, 7 * GST_SECOND);
   pipeline.end ();
   fail_unless (pipeline.wait_for_eos ());
   const auto record = server.connections ()[0];
   assert_same_text (record.config.at ("audio_format"), "pcm8k16bit");
   const auto heard = record.samples ();
-  assert_equals_int (heard.size (), 16001);
+  assert_equals_int (heard.size (), 16401);
   assert_tone (heard, 0.5, 0.001, 8000);
   const auto results = pipeline.named ("sis-result");
   assert_equals_uint64 (time_of (results[0], "running-time"), 7 * GST_SECOND);
@@ -162,9 +162,11 @@ GST_START_TEST (test_the_caps_query_lists_what_fits_first)
     fail_unless (gst_structure_get_int (structure, "rate", &found));
     assert_equals_int (found, rate);
   }
-  g_autoptr (GstCaps) template_caps = gst_pad_get_pad_template_caps (pad);
-  fail_unless (gst_caps_is_subset (caps, template_caps));
-  fail_unless (gst_caps_is_subset (template_caps, caps));
+  /* A wrong rate is let in, to be told what is wrong. */
+  g_autoptr (GstCaps) other
+      = gst_caps_new_simple ("audio/x-alaw", "channels", G_TYPE_INT, 1, "rate",
+                             G_TYPE_INT, 24000 - rate, nullptr);
+  fail_unless (gst_pad_query_accept_caps (pad, other));
   /* The asker's order rules where there is one. */
   g_autoptr (GstCaps) filter = gst_caps_from_string (
       "audio/x-raw,format=F32LE,rate=44100; audio/x-mulaw,rate=8000");
@@ -222,7 +224,7 @@ GST_START_TEST (test_new_caps_in_mid_stream_lose_nothing)
   g_autoptr (GstCaps) mulaw
       = gst_caps_from_string ("audio/x-mulaw,rate=16000,channels=1");
   g_object_set (pipeline.source (), "caps", mulaw, nullptr);
-  const auto bytes = byte_pattern (48007);
+  const auto bytes = byte_pattern (48333);
   pipeline.push_bytes (bytes.data (), bytes.size (), mulaw_time);
   pipeline.end ();
   fail_unless (pipeline.wait_for_eos ());
@@ -259,6 +261,33 @@ GST_START_TEST (test_new_caps_in_mid_stream_lose_nothing)
   assert_equals_int (ends.size (), 2);
   for (const GstStructure *end : ends)
     assert_same_text (text_of (end, "reason"), "NORMAL");
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_wrong_caps_in_mid_stream_are_the_one_error)
+{
+  sistest::Server server;
+  /* A session that was left alone would soon end with another error. */
+  server.script ({ { .timeout = 500ms } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url ()));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000), 0);
+  fail_unless (pipeline.wait_for_element_message ("sis-start") != nullptr);
+  g_autoptr (GstCaps) wrong
+      = gst_caps_from_string ("audio/x-mulaw,rate=8000,channels=1");
+  g_object_set (pipeline.source (), "caps", wrong, nullptr);
+  pipeline.push_bytes (byte_pattern (8000).data (), 8000);
+  pipeline.push_bytes (byte_pattern (8000).data (), 8000);
+  fail_unless (pipeline.wait_for_element_message ("sis-end") != nullptr);
+  pipeline.set_state (GST_STATE_READY); /* what was to be told was told */
+  pipeline.collect ();
+  const auto errors = pipeline.from_sink (GST_MESSAGE_ERROR);
+  assert_equals_int (errors.size (), 1);
+  fail_unless (
+      Problem (errors[0]).is (GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT));
+  assert_equals_int (pipeline.named ("sis-end").size (), 1);
 }
 
 GST_END_TEST;
@@ -342,6 +371,7 @@ caps_suite (void)
   tcase_add_loop_test (tcase, test_a_source_that_can_choose_needs_no_conversion,
                        0, 2);
   tcase_add_test (tcase, test_new_caps_in_mid_stream_lose_nothing);
+  tcase_add_test (tcase, test_wrong_caps_in_mid_stream_are_the_one_error);
   tcase_add_test (tcase, test_raw_audio_of_any_kind_stays_in_one_session);
   tcase_add_test (tcase, test_what_is_not_audio_is_refused);
   return suite;

@@ -11,7 +11,8 @@
 
 namespace {
 
-struct Kind {
+struct Kind
+{
   sis::FailureKind kind;
   const char *name;
 };
@@ -19,20 +20,21 @@ struct Kind {
 using enum sis::FailureKind;
 
 constexpr std::array kinds{
-    Kind{NotAuthorized, "not authorized"},
-    Kind{Settings, "settings"},
-    Kind{NotFound, "not found"},
-    Kind{Format, "format"},
-    Kind{Lost, "lost"},
-    Kind{Busy, "busy"},
-    Kind{Open, "open"},
-    Kind{Service, "service"},
-    Kind{Malformed, "malformed"},
-    Kind{Drain, "drain"},
+  Kind{ NotAuthorized, "not authorized" },
+  Kind{ Settings, "settings" },
+  Kind{ NotFound, "not found" },
+  Kind{ Format, "format" },
+  Kind{ Lost, "lost" },
+  Kind{ Busy, "busy" },
+  Kind{ Open, "open" },
+  Kind{ Service, "service" },
+  Kind{ Malformed, "malformed" },
+  Kind{ Drain, "drain" },
 };
 
 const char *
-name_of (sis::FailureKind kind) {
+name_of (sis::FailureKind kind)
+{
   for (const Kind &row : kinds)
     if (row.kind == kind)
       return row.name;
@@ -40,7 +42,8 @@ name_of (sis::FailureKind kind) {
 }
 
 const char *
-name_of (sis::Transience transience) {
+name_of (sis::Transience transience)
+{
   switch (transience) {
   case sis::Transience::No:
     return "no";
@@ -56,21 +59,22 @@ name_of (sis::Transience transience) {
 
 /* Such as RESOURCE/NOT_FOUND, taken from a message as it is really posted. */
 std::string
-posted_as (sis::FailureKind kind) {
+posted_as (sis::FailureKind kind)
+{
   g_autoptr (GstElement) bin = gst_pipeline_new (nullptr);
   g_autoptr (GstBus) bus = gst_element_get_bus (bin);
   gst_sis_post_failure (bin, GST_MESSAGE_ERROR,
-                        sis::Failure{.kind = kind, .text = "Text."});
-  g_autoptr (GstMessage) message =
-      gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+                        sis::Failure{ .kind = kind, .text = "Text." });
+  g_autoptr (GstMessage) message
+      = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
   g_autoptr (GError) error = nullptr;
   gst_message_parse_error (message, &error, nullptr);
 
   const bool is_stream = error->domain == GST_STREAM_ERROR;
   auto *values = static_cast<GEnumClass *> (g_type_class_ref (
       is_stream ? GST_TYPE_STREAM_ERROR : GST_TYPE_RESOURCE_ERROR));
-  g_autofree char *code =
-      g_ascii_strup (g_enum_get_value (values, error->code)->value_nick, -1);
+  g_autofree char *code
+      = g_ascii_strup (g_enum_get_value (values, error->code)->value_nick, -1);
   g_type_class_unref (values);
   g_strdelimit (code, "-", '_');
   return std::string (is_stream ? "STREAM/" : "RESOURCE/") + code;
@@ -78,7 +82,8 @@ posted_as (sis::FailureKind kind) {
 
 /* As the service writes them: "SIS.0031", "SIS.0201–0208", "HTTP 404". */
 std::string
-codes_of (const sis::ErrorCode &row) {
+codes_of (const sis::ErrorCode &row)
+{
   if (row.family == "HTTP") {
     if (row.first == std::numeric_limits<int>::min ())
       return "HTTP other";
@@ -103,7 +108,8 @@ codes_of (const sis::ErrorCode &row) {
 } // namespace
 
 int
-main (int argc, char **argv) {
+main (int argc, char **argv)
+{
   gst_init (&argc, &argv);
   for (const Kind &row : kinds)
     std::printf ("kind\t%s\t%s\n", row.name, posted_as (row.kind).c_str ());

@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Builds and runs all tests. Installs the packages first, so that it is all that
+# a fresh machine needs. With CI=true in the environment, warnings are errors.
+#
+#   sh tests/run.sh [--sanitize LIST] [--setup NAME] [TEST…]
+#
+# --sanitize LIST: address,undefined or thread; in a build folder of its own.
+# --setup NAME: one of the project's test setups, such as leaks.
+# TEST: names of tests as in `meson test --list`; otherwise all.
+# The last line is `N passed, N failed, N skipped`, counting test cases. Exit
+# status 1 if any failed or none ran.
+set -eu
+
+usage() {
+  sed -n '/^# Builds/,/^set/ { /^#/ s/^# \{0,1\}//p }' "$0"
+}
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+sanitize=
+setup=
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) usage; exit 0 ;;
+    --sanitize) sanitize=${2:?which sanitizer?}; shift 2 ;;
+    --setup) setup=${2:?which setup?}; shift 2 ;;
+    -*) usage >&2; exit 2 ;;
+    *) break ;;
+  esac
+done
+
+. "$root/tests/build.sh"
+folder=$root/build
+patience=1
+if [ -z "$sanitize" ]; then
+  configure "$folder" -Dtests=enabled
+else
+  folder=$root/build-$(echo "$sanitize" | tr , -)
+  patience=5
+  configure "$folder" -Dtests=enabled -Db_lundef=false -Db_sanitize="$sanitize"
+  # Neither gst-plugin-scanner nor GLib is built with a sanitizer.
+  export GST_REGISTRY_FORK=no
+  export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0:strict_string_checks=1:detect_stack_use_after_return=1}"
+  export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
+  export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}"
+fi
+build "$folder"
+
+# Some programs look for a home that can be written to.
+if [ ! -w "${HOME:-/nonexistent}" ]; then
+  mkdir -p "$folder/home"
+  export HOME="$folder/home"
+fi
+
+# The log of an earlier run must not be taken for this one's.
+name=testlog${setup:+-$setup}
+log=$folder/meson-logs/$name.json
+rm -f "$log"
+status=0
+set -- --no-rebuild --print-errorlogs --timeout-multiplier "$patience" \
+  --logbase "$name" ${setup:+--setup "$setup"} "$@"
+echo "\$ meson test -C $folder $*"
+meson test -C "$folder" "$@" || status=$?
+if [ ! -e "$log" ]; then
+  echo "run: meson test ended with status $status and without a log" >&2
+  exit 1
+fi
+python3 "$root/tests/report.py" "$log" || status=1
+exit "$status"
