@@ -2,11 +2,14 @@
 #include "gstsisaudio.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 namespace sis {
 namespace {
 
 constexpr int max_channels = 64;
+constexpr Nanoseconds max_jitter = std::chrono::milliseconds (40);
 
 Failure
 format_failure (std::string text)
@@ -150,7 +153,8 @@ AudioInput::set_caps (GstCaps *caps)
     tail_block_ = emit (tail_);
     converted_.clear ();
   }
-  flush ();
+  release ();
+  rebase ();
   g_clear_pointer (&converter_, gst_audio_converter_free);
   guesses_channels_ = false;
   input_rate_ = 0;
@@ -316,6 +320,10 @@ AudioInput::convert (GstBuffer *buffer, const GstSegment &segment)
 
   Input input{ .anchor = anchor_at (clip.timestamp, segment) };
   frames_in_ += clip.frames;
+  const double length
+      = double (clip.frames) / input_rate_ * input.anchor.running_slope;
+  running_end_ = input.anchor.times.running_time
+                 + Nanoseconds (std::llround (length * 1e9));
   const bool is_planar
       = GST_AUDIO_BUFFER_LAYOUT (&mapped) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
   const gsize stride = is_planar ? GST_AUDIO_BUFFER_BPS (&mapped)
@@ -363,13 +371,44 @@ AudioInput::drain_converter ()
   while (converted_.size () < wanted)
     convert_frames (nullptr, step);
   converted_.resize (wanted);
+  gst_audio_converter_reset (converter_);
 }
 
 AudioBlock
 AudioInput::drain ()
 {
   drain_converter ();
-  return emit (converted_);
+  const AudioBlock block = emit (converted_);
+  rebase ();
+  return block;
+}
+
+Position
+AudioInput::hole_before (GstBuffer *buffer, const GstSegment &segment) const
+{
+  if (!running_end_ || segment.format != GST_FORMAT_TIME)
+    return 0;
+  const guint64 running = gst_segment_to_running_time (
+      &segment, GST_FORMAT_TIME, timestamp_of (buffer, segment));
+  if (!GST_CLOCK_TIME_IS_VALID (running))
+    return 0;
+  const Nanoseconds missing = Nanoseconds (running) - *running_end_;
+  if (missing <= max_jitter)
+    return 0;
+  return time_to_samples (
+      Nanoseconds (std::llround (double (missing.count ()) * segment.rate)),
+      format_.rate);
+}
+
+AudioBlock
+AudioInput::fill (Position samples)
+{
+  release ();
+  const auto n = std::size_t (std::min<Position> (samples, format_.rate));
+  converted_.assign (n * format_.sample_bytes (), format_.silence ());
+  const AudioBlock block = emit (converted_);
+  rebase ();
+  return block;
 }
 
 AudioBlock
@@ -384,6 +423,14 @@ AudioInput::flush ()
   release ();
   if (converter_ != nullptr)
     gst_audio_converter_reset (converter_);
+  running_end_.reset ();
+  rebase ();
+}
+
+/* What was converted so far is all there is of it. */
+void
+AudioInput::rebase ()
+{
   base_ += samples_out_;
   samples_out_ = 0;
   frames_in_ = 0;

@@ -54,6 +54,24 @@ public:
   convert (GstBuffer *buffer, const GstSegment &segment);
   void release ();
 
+  /* The audio that is missing before `buffer`, in samples of the service: a
+   * jump of more than 40 ms against the end of the buffer before. Less is
+   * jitter, and never adds up. */
+  Position hole_before (GstBuffer *buffer, const GstSegment &segment) const;
+
+  Nanoseconds length_of (Position samples) const noexcept
+  {
+    return samples_to_time (samples, format_.rate);
+  }
+  static Position samples_of (const AudioBlock &block) noexcept
+  {
+    return Position (block.bytes.size () / block.format.sample_bytes ());
+  }
+
+  /* Silence, in place of the stream's next samples: at most a second of
+   * `samples`, to be called again for the rest. On loan, too. */
+  AudioBlock fill (Position samples);
+
   /* What the converter holds back at the end of the stream; on loan, too. */
   AudioBlock drain ();
 
@@ -79,6 +97,7 @@ private:
   AudioBlock emit (std::span<const std::byte> bytes);
   void convert_frames (gpointer *planes, gsize frames);
   void drain_converter ();
+  void rebase ();
   Position samples_for (guint64 frames) const noexcept;
 
   const AudioSettings settings_;
@@ -94,6 +113,7 @@ private:
   Position samples_out_ = 0;
 
   GstClockTime next_timestamp_ = GST_CLOCK_TIME_NONE;
+  std::optional<Nanoseconds> running_end_; /* of the last buffer */
   std::vector<std::byte> converted_, tail_;
   AudioBlock tail_block_;
   std::optional<GstAudioBuffer> mapped_; /* as long as its bytes are on loan */

@@ -52,6 +52,14 @@ invalid_setting (const Settings &settings)
   return {};
 }
 
+Nanoseconds
+longest_fill (const Settings &settings)
+{
+  constexpr Nanoseconds at_most = std::chrono::seconds (15);
+  return settings.idle_timeout > 0 ? Nanoseconds (settings.idle_timeout)
+                                   : at_most;
+}
+
 StartConfig
 start_config (const Settings &settings)
 {

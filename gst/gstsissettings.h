@@ -42,6 +42,9 @@ bool get_property (const Settings &settings, guint id, GValue *value);
 /* May be set while the element plays: to be handed to the session. */
 bool is_for_next_session (guint id);
 
+/* The longest hole in time that is sent as silence. */
+Nanoseconds longest_fill (const Settings &settings);
+
 StartConfig start_config (const Settings &settings);
 AudioSettings audio_settings (const Settings &settings);
 

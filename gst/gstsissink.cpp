@@ -128,6 +128,7 @@ struct Streaming
   bool knows_upstream = false;
   bool is_live = false; /* upstream; then nothing is held to the clock */
   bool has_warned_rate = false;
+  sis::Nanoseconds longest_fill{}; /* a longer hole only moves time */
 };
 
 } // namespace
@@ -227,6 +228,7 @@ gst_sis_sink_open (GstSisSink *self)
   self->state->streaming = Streaming{
     .input = std::make_unique<sis::AudioInput> (sis::audio_settings (settings)),
     .session = session,
+    .longest_fill = sis::longest_fill (settings),
   };
   self->state->common.lock ()->session = std::move (session);
   return TRUE;
@@ -356,6 +358,28 @@ gst_sis_sink_plays_backwards (GstSisSink *self)
   return true;
 }
 
+/* Audio that is missing is sent as silence, so that the service's clock goes
+ * on; where too much is missing, another session of the service follows. */
+static GstFlowReturn
+gst_sis_sink_fill_hole (GstSisSink *self, sis::Position missing)
+{
+  Streaming &streaming = self->state->streaming;
+  GstFlowReturn ret = gst_sis_sink_offer (self, streaming.input->drain ());
+  const sis::Nanoseconds length = streaming.input->length_of (missing);
+  GST_DEBUG_OBJECT (self, "a hole of %" GST_TIME_FORMAT,
+                    GST_TIME_ARGS (length.count ()));
+  if (length > streaming.longest_fill) {
+    streaming.session->break_off ();
+    return ret;
+  }
+  while (ret == GST_FLOW_OK && missing > 0) {
+    const sis::AudioBlock silence = streaming.input->fill (missing);
+    missing -= streaming.input->samples_of (silence);
+    ret = gst_sis_sink_offer (self, silence);
+  }
+  return ret;
+}
+
 static GstFlowReturn
 gst_sis_sink_render (GstBaseSink *bsink, GstBuffer *buffer)
 {
@@ -365,6 +389,11 @@ gst_sis_sink_render (GstBaseSink *bsink, GstBuffer *buffer)
     return GST_FLOW_OK;
 
   GstFlowReturn ret = gst_sis_sink_offer (self, streaming.input->take_tail ());
+  if (ret != GST_FLOW_OK)
+    return ret;
+  if (const auto missing
+      = streaming.input->hole_before (buffer, bsink->segment))
+    ret = gst_sis_sink_fill_hole (self, missing);
   if (ret != GST_FLOW_OK)
     return ret;
   auto converted = streaming.input->convert (buffer, bsink->segment);
@@ -405,6 +434,13 @@ gst_sis_sink_wait_event (GstBaseSink *bsink, GstEvent *event)
   GstSisSink *self = GST_SIS_SINK (bsink);
   Streaming &streaming = self->state->streaming;
   const bool is_gap = GST_EVENT_TYPE (event) == GST_EVENT_GAP;
+  if (is_gap) {
+    GstClockTime start = 0;
+    GstClockTime duration = 0;
+    gst_event_parse_gap (event, &start, &duration);
+    if (GST_CLOCK_TIME_IS_VALID (duration))
+      streaming.input->skip_to (start + duration);
+  }
   if (is_gap && streaming.is_live)
     return GST_FLOW_OK;
   if (GST_EVENT_TYPE (event) == GST_EVENT_EOS) {

@@ -53,12 +53,11 @@ if [ ! -w "${HOME:-/nonexistent}" ]; then
 fi
 
 # The log of an earlier run must not be taken for this one's.
-name=testlog${setup:+-$setup}
-log=$folder/meson-logs/$name.json
+log=$folder/meson-logs/testlog${setup:+-$setup}.json
 rm -f "$log"
 status=0
 set -- --no-rebuild --print-errorlogs --timeout-multiplier "$patience" \
-  --logbase "$name" ${setup:+--setup "$setup"} "$@"
+  ${setup:+--setup "$setup"} "$@"
 echo "\$ meson test -C $folder $*"
 meson test -C "$folder" "$@" || status=$?
 if [ ! -e "$log" ]; then

@@ -69,6 +69,13 @@ Session::offer (AudioBlock &block)
   }
 }
 
+void
+Session::break_off ()
+{
+  core_->shared.lock ()->store.break_off ();
+  core_->wake ();
+}
+
 Session::Answer
 Session::drain ()
 {

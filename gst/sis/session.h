@@ -137,6 +137,10 @@ public:
    * what is left of it afterwards is to be offered again. */
   Answer offer (AudioBlock &block);
 
+  /* Streaming thread. The audio offered from now on is for another session of
+   * the service: the current one is ended in order before. */
+  void break_off ();
+
   /* Streaming thread. The audio offered so far is all there is: sends it,
    * ends the service's session and waits until the last transcript was told.
    * Deadlines stand still while nobody waits here. */

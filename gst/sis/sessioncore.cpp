@@ -18,13 +18,6 @@ constexpr std::chrono::minutes timeline_memory{ 5 };
 
 using Clock = std::chrono::steady_clock;
 
-bool
-is_same_audio (const std::optional<AudioFormat> &ready,
-               const AudioFormat &format)
-{
-  return ready && *ready == format;
-}
-
 } // namespace
 
 Shared::Shared (const Config &config)
@@ -126,9 +119,18 @@ SessionCore::view ()
     .empty = s->store.empty (),
     .eos = s->eos,
     .draining = s->draining,
+    .at_break = s->store.is_at_break (),
     .idle = config_.idle_timeout.count () > 0
             && Clock::now () - s->last_audio >= config_.idle_timeout,
   };
+}
+
+/* Does what is ready belong to this session? */
+bool
+SessionCore::can_send_on_loop (const View &now) const noexcept
+{
+  return now.ready && *now.ready == format_ && !is_padded_
+         && (!now.at_break || span_.sent == span_.first);
 }
 
 /* The one place that decides what comes next. */
@@ -148,7 +150,7 @@ SessionCore::step_on_loop ()
       drained_on_loop ();
     break;
   case State::Streaming:
-    if (is_same_audio (now.ready, format_) && !is_padded_) {
+    if (can_send_on_loop (now)) {
       connection_->want_writable ();
     } else if (now.ready || (now.empty && (now.eos || now.idle))) {
       is_last_ = now.eos && !now.ready;
@@ -241,6 +243,10 @@ SessionCore::on_writable_on_loop ()
   const auto keep = shared_from_this ();
   if (state_ != State::Streaming)
     return;
+  if (!can_send_on_loop (view ())) {
+    step_on_loop ();
+    return;
+  }
   std::optional<AudioPiece> piece;
   {
     auto s = shared.lock ();

@@ -86,7 +86,8 @@ private:
     unsigned generation;
     std::optional<AudioFormat> ready;
     bool empty, eos, draining;
-    bool idle; /* nothing came for the idle time-out */
+    bool at_break; /* what is ready is for another session */
+    bool idle;     /* nothing came for the idle time-out */
   };
 
   static const char *name (State state) noexcept;
@@ -102,6 +103,7 @@ private:
   void on_closed_on_loop (Failure failure) override;
 
   void step_on_loop ();
+  bool can_send_on_loop (const View &now) const noexcept;
   void watch_idle_on_loop ();
   void connect_on_loop (AudioFormat format);
   void flush_on_loop (unsigned generation);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace sis {
 
@@ -34,6 +35,7 @@ AudioStore::block_to_fill (AudioFormat format, Position first)
       .format = format,
       .first = first,
       .capacity = capacity,
+      .breaks = std::exchange (breaks_next_, false),
       .memory = std::make_shared_for_overwrite<std::byte[]> (capacity) });
   return blocks_.back ();
 }
@@ -70,6 +72,20 @@ AudioStore::seal ()
   last.sealed = true;
   if (last.sent == last.filled)
     blocks_.pop_back ();
+}
+
+void
+AudioStore::break_off ()
+{
+  seal ();
+  breaks_next_ = true;
+}
+
+bool
+AudioStore::is_at_break () const noexcept
+{
+  return !blocks_.empty () && blocks_.front ().breaks
+         && blocks_.front ().sent == 0;
 }
 
 std::size_t
@@ -117,6 +133,7 @@ void
 AudioStore::clear ()
 {
   blocks_.clear ();
+  breaks_next_ = false;
   waiting_ = 0;
 }
 

@@ -53,6 +53,12 @@ public:
    * chunk: the stream ends here, or goes on in another format. */
   void seal ();
 
+  /* As seal (); what comes next is for another session. */
+  void break_off ();
+
+  /* What waits was put in after a break_off (). */
+  bool is_at_break () const noexcept;
+
   /* The next message, which counts as sent: one chunk, or as many chunks as
    * wait in one block. Nothing if no whole chunk waits and none is sealed, or
    * if what waits is not in `format`. */
@@ -79,6 +85,7 @@ private:
     std::size_t filled = 0;   /* bytes */
     std::size_t capacity = 0; /* bytes, a whole number of chunks */
     bool sealed = false;
+    bool breaks = false; /* is for another session than what was before */
     std::shared_ptr<std::byte[]> memory;
   };
 
@@ -87,6 +94,7 @@ private:
 
   Position chunk_samples_, block_samples_, max_waiting_;
   int rate_;
+  bool breaks_next_ = false;
   Position waiting_ = 0;
   Position end_ = 0;
   std::deque<Block> blocks_;

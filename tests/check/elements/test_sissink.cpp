@@ -105,7 +105,7 @@ GST_START_TEST (test_times_are_exact_to_the_sample)
 
 GST_END_TEST;
 
-/* Each buffer anchors time anew: jitter is followed, a hole moves time. */
+/* Each buffer anchors time anew, whether it comes a little late or much. */
 GST_START_TEST (test_times_follow_the_timestamps)
 {
   sistest::Server server;
@@ -127,6 +127,81 @@ GST_START_TEST (test_times_follow_the_timestamps)
     assert_equals_uint64 (time_of (results[i], "running-time"), expected[i]);
 }
 
+GST_END_TEST;
+
+GST_START_TEST (test_a_hole_is_sent_as_silence)
+{
+  sistest::Server server;
+  server.script ({ { .recognizer = sistest::index_recognizer () } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url ()));
+  pipeline.play ();
+  pipeline.push (indexed_audio (16000, 16000), 0);
+  /* 40 ms are jitter and add nothing; 3041 ms are a hole. */
+  pipeline.push (indexed_audio (32000, 16000), 1040 * GST_MSECOND);
+  pipeline.push (indexed_audio (48000, 16000), 5081 * GST_MSECOND);
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+
+  const auto connections = server.connections ();
+  assert_equals_int (connections.size (), 1);
+  auto expected = indexed_audio (16000, 32000);
+  expected.resize (32000 + 3041 * 16, 0);
+  const auto last = indexed_audio (48000, 16000);
+  expected.insert (expected.end (), last.begin (), last.end ());
+  fail_unless (connections[0].samples () == expected);
+  const auto results = pipeline.named ("sis-result");
+  assert_equals_int (results.size (), 3);
+  assert_equals_uint64 (time_of (results[0], "running-time"), 0);
+  assert_equals_uint64 (time_of (results[1], "running-time"),
+                        1040 * GST_MSECOND);
+  assert_equals_uint64 (time_of (results[2], "running-time"),
+                        5081 * GST_MSECOND);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_silence_has_the_format_of_the_audio)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline (
+      "appsrc name=src format=time caps=audio/x-mulaw,rate=8000,channels=1 ! "
+      "sissink name=sink sync=false project-id=demo model=chinese_8k_general "
+      "endpoint="
+      + server.url ());
+  pipeline.play ();
+  const std::string audio (8000, '\x12');
+  pipeline.push_bytes (audio.data (), audio.size (), 0);
+  pipeline.push_bytes (audio.data (), audio.size (), 3 * GST_SECOND);
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  fail_unless (server.connections ()[0].audio
+               == audio + std::string (16000, '\xff') + audio);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_long_hole_only_moves_time)
+{
+  sistest::Server server;
+  server.script ({ { .recognizer = sistest::index_recognizer () } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url ()));
+  pipeline.play ();
+  pipeline.push (indexed_audio (16000, 16000), 0);
+  pipeline.push (indexed_audio (32000, 16000), 11001 * GST_MSECOND);
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  const auto connections = server.connections ();
+  assert_equals_int (connections.size (), 2);
+  fail_unless (connections[0].samples () == indexed_audio (16000, 16000));
+  fail_unless (connections[1].samples () == indexed_audio (32000, 16000));
+  const auto results = pipeline.named ("sis-result");
+  assert_equals_int (results.size (), 2);
+  assert_equals_int (uint_of (results[1], "session"), 2);
+  assert_equals_int (uint_of (results[1], "segment"), 2);
+  assert_equals_uint64 (time_of (results[1], "running-time"),
+                        11001 * GST_MSECOND);
+}
 GST_END_TEST;
 
 GST_START_TEST (test_running_time_of_a_segment_with_rate_and_offset)
@@ -575,6 +650,9 @@ sissink_suite (void)
   tcase_add_test (tcase, test_audio_arrives_byte_for_byte);
   tcase_add_test (tcase, test_times_are_exact_to_the_sample);
   tcase_add_test (tcase, test_times_follow_the_timestamps);
+  tcase_add_test (tcase, test_a_hole_is_sent_as_silence);
+  tcase_add_test (tcase, test_silence_has_the_format_of_the_audio);
+  tcase_add_test (tcase, test_a_long_hole_only_moves_time);
   tcase_add_test (tcase, test_running_time_of_a_segment_with_rate_and_offset);
   tcase_add_test (tcase, test_eos_waits_for_the_last_transcript);
   tcase_add_test (tcase, test_no_audio_at_all_ends_quietly);
