@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 namespace sis {
@@ -27,9 +28,13 @@ append_compressed (GstCaps *caps, int rate)
 }
 
 GstAudioConverter *
-make_converter (GstAudioInfo *in, GstAudioInfo *out,
+make_converter (GstAudioInfo in, const AudioFormat &format,
                 const std::vector<float> &mix)
 {
+  GstAudioInfo out;
+  gst_audio_info_init (&out);
+  gst_audio_info_set_format (&out, GST_AUDIO_FORMAT_S16LE, format.rate, 1,
+                             nullptr);
   GstStructure *config = nullptr;
   if (!mix.empty ()) {
     GValue matrix = G_VALUE_INIT;
@@ -47,7 +52,7 @@ make_converter (GstAudioInfo *in, GstAudioInfo *out,
     gst_structure_take_value (config, GST_AUDIO_CONVERTER_OPT_MIX_MATRIX,
                               &matrix);
   }
-  return gst_audio_converter_new (GST_AUDIO_CONVERTER_FLAG_NONE, in, out,
+  return gst_audio_converter_new (GST_AUDIO_CONVERTER_FLAG_NONE, &in, &out,
                                   config);
 }
 
@@ -136,6 +141,7 @@ service_caps (const AudioSettings &settings)
 AudioInput::AudioInput (const AudioSettings &settings) : settings_ (settings)
 {
   gst_audio_info_init (&info_);
+  gst_audio_info_init (&mixed_info_);
 }
 
 AudioInput::~AudioInput ()
@@ -183,6 +189,7 @@ AudioInput::set_compressed (const GstStructure *structure)
   format_.rate = input_rate_ = rate;
   /* One byte a frame, as far as mapping is concerned. */
   gst_audio_info_set_format (&info_, GST_AUDIO_FORMAT_U8, rate, 1, nullptr);
+  mixed_info_ = info_;
   return std::nullopt;
 }
 
@@ -217,19 +224,26 @@ AudioInput::set_raw (GstCaps *caps)
 
   format_ = AudioFormat{ Encoding::Pcm16, settings_.rate () };
   input_rate_ = GST_AUDIO_INFO_RATE (&info_);
-  const std::vector<float> mix = mix_for (info_);
-  const bool is_unmixed = channels == 1 && (columns == 0 || mix[0] == 1.0F);
+  mix_ = mix_for (info_);
+  const bool is_unmixed = channels == 1 && (columns == 0 || mix_[0] == 1.0F);
   const bool passes
       = is_unmixed && GST_AUDIO_INFO_FORMAT (&info_) == GST_AUDIO_FORMAT_S16LE
         && input_rate_ == format_.rate;
+  mixed_info_ = info_;
   if (passes)
     return std::nullopt;
 
-  GstAudioInfo out;
-  gst_audio_info_init (&out);
-  gst_audio_info_set_format (&out, GST_AUDIO_FORMAT_S16LE, format_.rate, 1,
-                             nullptr);
-  converter_ = make_converter (&info_, &out, mix);
+  if (!mix_.empty ()) {
+    while (mix_.size () > 1 && mix_.back () == 0.0F)
+      mix_.pop_back ();
+    gst_audio_info_set_format (&mixed_info_, GST_AUDIO_INFO_FORMAT (&info_),
+                               input_rate_, int (mix_.size ()), nullptr);
+    mixed_info_.layout = info_.layout;
+  }
+  /* libgstaudio mixes fewer than 64 channels. */
+  if (GST_AUDIO_INFO_CHANNELS (&mixed_info_) < max_channels)
+    converter_ = make_converter (mixed_info_, format_, mix_);
+  has_converted_ = false;
   if (converter_ == nullptr) {
     input_rate_ = 0;
     return format_failure ("The audio cannot be converted to the service's "
@@ -291,10 +305,37 @@ AudioInput::convert_frames (gpointer *planes, gsize frames)
 {
   const gsize samples = gst_audio_converter_get_out_frames (converter_, frames);
   const gsize before = converted_.size ();
-  converted_.resize (before + samples * format_.sample_bytes ());
+  /* Asked for nothing at its very first call, the converter would crash; asked
+   * for one sample too many then, it leaves that one undefined. */
+  const gsize asked = has_converted_ ? samples : std::max<gsize> (samples, 1);
+  has_converted_ = true;
+  converted_.resize (before + asked * format_.sample_bytes ());
   gpointer out[] = { converted_.data () + before };
   gst_audio_converter_samples (converter_, GST_AUDIO_CONVERTER_FLAG_NONE,
-                               planes, frames, out, samples);
+                               planes, frames, out, asked);
+  converted_.resize (before + samples * format_.sample_bytes ());
+}
+
+/* Where the frames begin, with the channels that are mixed. */
+void
+AudioInput::planes_of (const GstAudioBuffer &mapped, gsize skip, gsize frames,
+                       gpointer *planes)
+{
+  const bool is_planar
+      = GST_AUDIO_BUFFER_LAYOUT (&mapped) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
+  const gsize frame = gsize (GST_AUDIO_BUFFER_BPF (&mapped));
+  const gsize sample = frame / gsize (GST_AUDIO_BUFFER_CHANNELS (&mapped));
+  const gsize stride = is_planar ? sample : frame;
+  for (int i = 0; i < GST_AUDIO_BUFFER_N_PLANES (&mapped); i++)
+    planes[i] = static_cast<std::byte *> (mapped.planes[i]) + skip * stride;
+  const gsize wanted = gsize (GST_AUDIO_INFO_CHANNELS (&mixed_info_)) * sample;
+  if (is_planar || wanted == stride)
+    return;
+  narrowed_.resize (frames * wanted);
+  const auto *from = static_cast<const std::byte *> (planes[0]);
+  for (gsize i = 0; i < frames; i++)
+    std::memcpy (narrowed_.data () + i * wanted, from + i * stride, wanted);
+  planes[0] = narrowed_.data ();
 }
 
 std::variant<std::monostate, AudioInput::Input, Failure>
@@ -324,17 +365,11 @@ AudioInput::convert (GstBuffer *buffer, const GstSegment &segment)
       = double (clip.frames) / input_rate_ * input.anchor.running_slope;
   running_end_ = input.anchor.times.running_time
                  + Nanoseconds (std::llround (length * 1e9));
-  const bool is_planar
-      = GST_AUDIO_BUFFER_LAYOUT (&mapped) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
-  const gsize stride = is_planar ? GST_AUDIO_BUFFER_BPS (&mapped)
-                                 : GST_AUDIO_BUFFER_BPF (&mapped);
   gpointer planes[max_channels];
-  for (int i = 0; i < GST_AUDIO_BUFFER_N_PLANES (&mapped); i++)
-    planes[i]
-        = static_cast<std::byte *> (mapped.planes[i]) + clip.skip * stride;
+  planes_of (mapped, clip.skip, clip.frames, planes);
   if (converter_ == nullptr) {
-    input.audio
-        = emit ({ static_cast<std::byte *> (planes[0]), clip.frames * stride });
+    input.audio = emit ({ static_cast<std::byte *> (planes[0]),
+                          clip.frames * format_.sample_bytes () });
     mapped_ = mapped;
     /* Up to eight planes live in the structure itself. */
     mapped_->planes = mapped_->priv_planes_arr;
@@ -371,7 +406,17 @@ AudioInput::drain_converter ()
   while (converted_.size () < wanted)
     convert_frames (nullptr, step);
   converted_.resize (wanted);
-  gst_audio_converter_reset (converter_);
+}
+
+/* A reset would leave the resampler in the middle between two samples. */
+void
+AudioInput::restart_converter ()
+{
+  if (converter_ == nullptr)
+    return;
+  gst_audio_converter_free (converter_);
+  converter_ = make_converter (mixed_info_, format_, mix_);
+  has_converted_ = false;
 }
 
 AudioBlock
@@ -379,6 +424,7 @@ AudioInput::drain ()
 {
   drain_converter ();
   const AudioBlock block = emit (converted_);
+  restart_converter ();
   rebase ();
   return block;
 }
@@ -421,8 +467,8 @@ void
 AudioInput::flush ()
 {
   release ();
-  if (converter_ != nullptr)
-    gst_audio_converter_reset (converter_);
+  restart_converter ();
+  tail_block_ = AudioBlock{};
   running_end_.reset ();
   rebase ();
 }

@@ -95,16 +95,22 @@ private:
                              const GstSegment &segment) const;
   Anchor anchor_at (GstClockTime timestamp, const GstSegment &segment) const;
   AudioBlock emit (std::span<const std::byte> bytes);
+  void planes_of (const GstAudioBuffer &mapped, gsize skip, gsize frames,
+                  gpointer *planes);
   void convert_frames (gpointer *planes, gsize frames);
   void drain_converter ();
+  void restart_converter ();
   void rebase ();
   Position samples_for (guint64 frames) const noexcept;
 
   const AudioSettings settings_;
   AudioFormat format_;
-  int input_rate_ = 0;                     /* 0: no caps yet */
-  GstAudioInfo info_;                      /* of raw audio */
+  int input_rate_ = 0;      /* 0: no caps yet */
+  GstAudioInfo info_;       /* of raw audio */
+  GstAudioInfo mixed_info_; /* of the channels that are mixed, the first ones */
+  std::vector<float> mix_;
   GstAudioConverter *converter_ = nullptr; /* null: bytes pass as they are */
+  bool has_converted_ = false;
   bool guesses_channels_ = false;
 
   /* Since base_: */
@@ -114,7 +120,7 @@ private:
 
   GstClockTime next_timestamp_ = GST_CLOCK_TIME_NONE;
   std::optional<Nanoseconds> running_end_; /* of the last buffer */
-  std::vector<std::byte> converted_, tail_;
+  std::vector<std::byte> narrowed_, converted_, tail_;
   AudioBlock tail_block_;
   std::optional<GstAudioBuffer> mapped_; /* as long as its bytes are on loan */
 };

@@ -73,6 +73,7 @@
 #include "sis/base/guarded.h"
 #include "sis/session.h"
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -90,12 +91,7 @@ public:
   SinkListener (const SinkListener &) = delete;
   SinkListener &operator= (const SinkListener &) = delete;
 
-  void on_event (const sis::Event &event) override
-  {
-    g_autoptr (GstElement) sink = get ();
-    if (sink != nullptr)
-      gst_sis_post_event (sink, event);
-  }
+  void on_event (const sis::Event &event) override;
 
   void on_log (const std::string &line) override
   {
@@ -135,6 +131,8 @@ struct Streaming
 
 struct GstSisSinkState
 {
+  std::atomic<bool> has_failed
+      = false; /* the one error of the run was posted */
   sis::Guarded<Common> common;
   Streaming streaming;
 };
@@ -230,6 +228,7 @@ gst_sis_sink_open (GstSisSink *self)
     .session = session,
     .longest_fill = sis::longest_fill (settings),
   };
+  self->state->has_failed = false;
   self->state->common.lock ()->session = std::move (session);
   return TRUE;
 }
@@ -276,6 +275,26 @@ gst_sis_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
   return filtered;
 }
 
+/* One error a run, whoever finds it first. */
+static void
+gst_sis_sink_fail (GstSisSink *self, const sis::Failure &failure)
+{
+  if (!self->state->has_failed.exchange (true))
+    gst_sis_post_failure (GST_ELEMENT (self), GST_MESSAGE_ERROR, failure);
+}
+
+void
+SinkListener::on_event (const sis::Event &event)
+{
+  g_autoptr (GstElement) sink = get ();
+  if (sink == nullptr)
+    return;
+  if (const auto *failure = std::get_if<sis::Failure> (&event))
+    gst_sis_sink_fail (GST_SIS_SINK (sink), *failure);
+  else
+    gst_sis_post_event (sink, event);
+}
+
 static gboolean
 gst_sis_sink_set_caps (GstBaseSink *bsink, GstCaps *caps)
 {
@@ -284,7 +303,7 @@ gst_sis_sink_set_caps (GstBaseSink *bsink, GstCaps *caps)
   if (input == nullptr)
     return FALSE;
   if (const auto failure = input->set_caps (caps)) {
-    gst_sis_post_failure (GST_ELEMENT (self), GST_MESSAGE_ERROR, *failure);
+    gst_sis_sink_fail (self, *failure);
     return FALSE;
   }
   if (input->guesses_channels ())
@@ -326,6 +345,19 @@ gst_sis_sink_get_times (GstBaseSink *bsink, GstBuffer *buffer,
     GST_BASE_SINK_CLASS (parent_class)->get_times (bsink, buffer, start, end);
 }
 
+/* The base class waits once; where PLAYING was followed by PAUSED before this
+ * thread woke, it would go on, and block the next change of state. */
+static GstFlowReturn
+gst_sis_sink_wait_for_playing (GstSisSink *self)
+{
+  GstBaseSink *bsink = GST_BASE_SINK (self);
+  GstFlowReturn ret;
+  do
+    ret = gst_base_sink_wait_preroll (bsink);
+  while (ret == GST_FLOW_OK && bsink->need_preroll);
+  return ret;
+}
+
 /* Waits as long as the session does; goes on after a pause where it was. */
 static GstFlowReturn
 gst_sis_sink_offer (GstSisSink *self, sis::AudioBlock block)
@@ -340,7 +372,7 @@ gst_sis_sink_offer (GstSisSink *self, sis::AudioBlock block)
     case sis::Session::Answer::Interrupted:
       break;
     }
-    const GstFlowReturn ret = gst_base_sink_wait_preroll (GST_BASE_SINK (self));
+    const GstFlowReturn ret = gst_sis_sink_wait_for_playing (self);
     if (ret != GST_FLOW_OK)
       return ret;
   }
@@ -398,7 +430,7 @@ gst_sis_sink_render (GstBaseSink *bsink, GstBuffer *buffer)
     return ret;
   auto converted = streaming.input->convert (buffer, bsink->segment);
   if (const auto *failure = std::get_if<sis::Failure> (&converted)) {
-    gst_sis_post_failure (GST_ELEMENT (self), GST_MESSAGE_ERROR, *failure);
+    gst_sis_sink_fail (self, *failure);
     return GST_FLOW_ERROR;
   }
   if (const auto *input = std::get_if<sis::AudioInput::Input> (&converted)) {
@@ -422,7 +454,7 @@ gst_sis_sink_drain (GstSisSink *self)
     case sis::Session::Answer::Interrupted:
       break;
     }
-    const GstFlowReturn ret = gst_base_sink_wait_preroll (GST_BASE_SINK (self));
+    const GstFlowReturn ret = gst_sis_sink_wait_for_playing (self);
     if (ret != GST_FLOW_OK)
       return ret;
   }
