@@ -131,7 +131,7 @@ service_caps (const AudioSettings &settings)
                          "layout", G_TYPE_STRING, "interleaved", nullptr));
   g_autoptr (GstCaps) raw = gst_caps_from_string (
       "audio/x-raw, format = (string) " GST_AUDIO_FORMATS_ALL
-      ", rate = (int) [ 1, MAX ], channels = (int) [ 1, 64 ], "
+      ", rate = (int) [ 1, 1536000 ], channels = (int) [ 1, 64 ], "
       "layout = (string) { interleaved, non-interleaved }");
   gst_caps_append (caps, static_cast<GstCaps *> (g_steal_pointer (&raw)));
   append_compressed (caps, rate == 8000 ? 16000 : 8000);
@@ -266,7 +266,8 @@ GstClockTime
 AudioInput::timestamp_of (GstBuffer *buffer, const GstSegment &segment) const
 {
   const bool is_time = segment.format == GST_FORMAT_TIME;
-  if (is_time && GST_BUFFER_PTS_IS_VALID (buffer))
+  /* What lies three centuries ahead is no time. */
+  if (is_time && GST_BUFFER_PTS (buffer) < G_MAXINT64)
     return GST_BUFFER_PTS (buffer);
   if (GST_CLOCK_TIME_IS_VALID (next_timestamp_))
     return next_timestamp_;
@@ -281,10 +282,15 @@ AudioInput::anchor_at (GstClockTime timestamp, const GstSegment &segment) const
                    Nanoseconds (timestamp) };
   if (segment.format != GST_FORMAT_TIME)
     return anchor;
-  anchor.times.stream_time = Nanoseconds (
-      gst_segment_to_stream_time (&segment, GST_FORMAT_TIME, timestamp));
-  anchor.times.running_time = Nanoseconds (
-      gst_segment_to_running_time (&segment, GST_FORMAT_TIME, timestamp));
+  const guint64 stream
+      = gst_segment_to_stream_time (&segment, GST_FORMAT_TIME, timestamp);
+  anchor.times.stream_time
+      = GST_CLOCK_TIME_IS_VALID (stream) ? Nanoseconds (stream) : no_time;
+  guint64 running = 0;
+  const int sign = gst_segment_to_running_time_full (&segment, GST_FORMAT_TIME,
+                                                     timestamp, &running);
+  anchor.times.running_time
+      = sign == 0 ? no_time : Nanoseconds (gint64 (running)) * sign;
   anchor.running_slope = 1.0 / segment.rate;
   anchor.stream_slope = segment.applied_rate;
   return anchor;
@@ -363,8 +369,10 @@ AudioInput::convert (GstBuffer *buffer, const GstSegment &segment)
   frames_in_ += clip.frames;
   const double length
       = double (clip.frames) / input_rate_ * input.anchor.running_slope;
-  running_end_ = input.anchor.times.running_time
-                 + Nanoseconds (std::llround (length * 1e9));
+  running_end_.reset ();
+  if (input.anchor.times.running_time != no_time)
+    running_end_ = input.anchor.times.running_time
+                   + Nanoseconds (std::llround (length * 1e9));
   gpointer planes[max_channels];
   planes_of (mapped, clip.skip, clip.frames, planes);
   if (converter_ == nullptr) {

@@ -237,7 +237,8 @@ struct Set
   {
     auto &row = settings.*f.member;
     row.clear ();
-    if (gst_value_array_get_size (&value) == 0)
+    settings.mix_rows = gst_value_array_get_size (&value);
+    if (settings.mix_rows == 0)
       return;
     const GValue *first = gst_value_array_get_value (&value, 0);
     for (guint i = 0; i < gst_value_array_get_size (first); i++)

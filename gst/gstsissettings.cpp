@@ -45,6 +45,8 @@ invalid_setting (const Settings &settings)
     return "model is empty, too long, or has control characters.";
   if (!is_sendable (settings.vocabulary_id))
     return "vocabulary-id is too long or has control characters.";
+  if (settings.mix_rows > 1)
+    return "mix-matrix must have one row: the service takes one channel.";
   if (settings.max_seconds == 0)
     return "max-seconds must be 1 to 60, or -1.";
   if (settings.idle_timeout > 0 && settings.idle_timeout < GST_SECOND)
@@ -132,8 +134,7 @@ make_config (const Settings &settings, const std::string &user_agent)
   if (token->empty () && config.endpoint.secure)
     return settings_failure ("No credentials: set auth-token, or the "
                              "environment's SIS_AUTH_TOKEN.");
-  if (!token->empty () && !config.endpoint.secure
-      && !config.endpoint.is_loopback ())
+  if (!token->empty () && !config.endpoint.may_carry_secrets ())
     return settings_failure ("Credentials are not sent over plain ws:// to "
                              "another machine. Use a wss:// endpoint.");
 

@@ -29,7 +29,8 @@ struct Settings
   guint timeout = 20;                          /* seconds */
   guint keepalive_interval = 15;               /* seconds; 0: off */
   GstClockTime idle_timeout = 10 * GST_SECOND; /* 0: off */
-  std::vector<float> mix_matrix;
+  std::vector<float> mix_matrix;               /* the first row */
+  guint mix_rows = 0;
 };
 
 /* Installs the properties, with ids 1…n, on an element's class. */

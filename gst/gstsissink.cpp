@@ -73,8 +73,8 @@
 #include "sis/base/guarded.h"
 #include "sis/session.h"
 
-#include <atomic>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 GST_DEBUG_CATEGORY_STATIC (gst_sis_sink_debug);
@@ -91,7 +91,12 @@ public:
   SinkListener (const SinkListener &) = delete;
   SinkListener &operator= (const SinkListener &) = delete;
 
-  void on_event (const sis::Event &event) override;
+  void on_event (const sis::Event &event) override
+  {
+    g_autoptr (GstElement) sink = get ();
+    if (sink != nullptr)
+      gst_sis_post_event (sink, event);
+  }
 
   void on_log (const std::string &line) override
   {
@@ -113,6 +118,7 @@ private:
 struct Common
 {
   sis::Settings settings;
+  sis::Settings active; /* of the session: without what changes in READY only */
   std::shared_ptr<sis::Session> session; /* from READY→PAUSED to →READY */
 };
 
@@ -124,6 +130,7 @@ struct Streaming
   bool knows_upstream = false;
   bool is_live = false; /* upstream; then nothing is held to the clock */
   bool has_warned_rate = false;
+  bool has_warned_channels = false;
   sis::Nanoseconds longest_fill{}; /* a longer hole only moves time */
 };
 
@@ -132,7 +139,8 @@ struct Streaming
 struct GstSisSinkState
 {
   std::atomic<bool> has_failed
-      = false; /* the one error of the run was posted */
+      = false;        /* the one error of the run was posted */
+  std::mutex writers; /* one property at a time; before all other locks */
   sis::Guarded<Common> common;
   Streaming streaming;
 };
@@ -149,7 +157,7 @@ static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
         "audio/x-mulaw, rate = (int) { 8000, 16000 }, channels = (int) 1; "
         "audio/x-alaw, rate = (int) { 8000, 16000 }, channels = (int) 1; "
         "audio/x-raw, format = (string) " GST_AUDIO_FORMATS_ALL ", "
-        "rate = (int) [ 1, MAX ], channels = (int) [ 1, 64 ], "
+        "rate = (int) [ 1, 1536000 ], channels = (int) [ 1, 64 ], "
         "layout = (string) { interleaved, non-interleaved }"));
 
 #define gst_sis_sink_parent_class parent_class
@@ -166,12 +174,28 @@ gst_sis_sink_get_session (GstSisSink *self)
   return self->state->common.lock ()->session;
 }
 
+/* A property that the session takes while it lives. */
+static void
+gst_sis_sink_update_session (GstSisSink *self, sis::Session &session,
+                             const sis::Settings &settings, const char *name)
+{
+  const std::string invalid = sis::invalid_setting (settings);
+  const auto token = sis::find_auth_token (settings);
+  if (!invalid.empty () || !token) {
+    GST_WARNING_OBJECT (self, "%s is not valid and stays without effect", name);
+    return;
+  }
+  session.set_start (sis::start_config (settings));
+  session.set_auth_token (*token);
+}
+
 static void
 gst_sis_sink_set_property (GObject *object, guint id, const GValue *value,
                            GParamSpec *pspec)
 {
   GstSisSink *self = GST_SIS_SINK (object);
-  sis::Settings settings;
+  const std::lock_guard writer (self->state->writers);
+  sis::Settings active;
   std::shared_ptr<sis::Session> session;
   {
     auto common = self->state->common.lock ();
@@ -179,20 +203,13 @@ gst_sis_sink_set_property (GObject *object, guint id, const GValue *value,
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
       return;
     }
-    settings = common->settings;
+    if (common->session == nullptr || !sis::is_for_next_session (id))
+      return;
+    sis::set_property (common->active, id, *value);
+    active = common->active;
     session = common->session;
   }
-  if (session == nullptr || !sis::is_for_next_session (id))
-    return;
-  const std::string invalid = sis::invalid_setting (settings);
-  const auto token = sis::find_auth_token (settings);
-  if (!invalid.empty () || !token) {
-    GST_WARNING_OBJECT (self, "%s is not valid and stays without effect",
-                        pspec->name);
-    return;
-  }
-  session->set_start (sis::start_config (settings));
-  session->set_auth_token (*token);
+  gst_sis_sink_update_session (self, *session, active, pspec->name);
 }
 
 static void
@@ -228,8 +245,9 @@ gst_sis_sink_open (GstSisSink *self)
     .session = session,
     .longest_fill = sis::longest_fill (settings),
   };
-  self->state->has_failed = false;
-  self->state->common.lock ()->session = std::move (session);
+  auto common = self->state->common.lock ();
+  common->active = settings;
+  common->session = std::move (session);
   return TRUE;
 }
 
@@ -243,6 +261,19 @@ gst_sis_sink_close (GstSisSink *self)
     session->close ();
 }
 
+/* The streaming thread waits for this, not for what the base class signals: so
+ * it never holds the preroll lock when that is wanted for PLAYING. */
+static void
+gst_sis_sink_unpause (GstSisSink *self, sis::Session &session)
+{
+  if (!session.is_paused ())
+    return;
+  GST_BASE_SINK_PREROLL_LOCK (self);
+  session.pause (false);
+  GST_BASE_SINK_PREROLL_BROADCAST (self);
+  GST_BASE_SINK_PREROLL_UNLOCK (self);
+}
+
 static GstStateChangeReturn
 gst_sis_sink_change_state (GstElement *element, GstStateChange transition)
 {
@@ -251,9 +282,15 @@ gst_sis_sink_change_state (GstElement *element, GstStateChange transition)
       && !gst_sis_sink_open (self))
     return GST_STATE_CHANGE_FAILURE;
 
+  const auto session = gst_sis_sink_get_session (self);
+  if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    session->pause (true);
+
   const GstStateChangeReturn ret
       = GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
 
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+    gst_sis_sink_unpause (self, *session);
   const bool has_failed = ret == GST_STATE_CHANGE_FAILURE
                           && transition == GST_STATE_CHANGE_READY_TO_PAUSED;
   if (has_failed || transition == GST_STATE_CHANGE_PAUSED_TO_READY)
@@ -265,7 +302,11 @@ static GstCaps *
 gst_sis_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
 {
   GstSisSink *self = GST_SIS_SINK (bsink);
-  const sis::Settings settings = self->state->common.lock ()->settings;
+  sis::Settings settings;
+  {
+    auto common = self->state->common.lock ();
+    settings = common->session != nullptr ? common->active : common->settings;
+  }
   GstCaps *caps = sis::service_caps (sis::audio_settings (settings));
   if (filter == nullptr)
     return caps;
@@ -275,44 +316,23 @@ gst_sis_sink_get_caps (GstBaseSink *bsink, GstCaps *filter)
   return filtered;
 }
 
-/* One error a run, whoever finds it first. */
-static void
-gst_sis_sink_fail (GstSisSink *self, const sis::Failure &failure)
-{
-  if (!self->state->has_failed.exchange (true))
-    gst_sis_post_failure (GST_ELEMENT (self), GST_MESSAGE_ERROR, failure);
-}
-
-void
-SinkListener::on_event (const sis::Event &event)
-{
-  g_autoptr (GstElement) sink = get ();
-  if (sink == nullptr)
-    return;
-  if (const auto *failure = std::get_if<sis::Failure> (&event))
-    gst_sis_sink_fail (GST_SIS_SINK (sink), *failure);
-  else
-    gst_sis_post_event (sink, event);
-}
-
 static gboolean
 gst_sis_sink_set_caps (GstBaseSink *bsink, GstCaps *caps)
 {
   GstSisSink *self = GST_SIS_SINK (bsink);
-  sis::AudioInput *input = self->state->streaming.input.get ();
-  if (input == nullptr)
+  Streaming &streaming = self->state->streaming;
+  if (streaming.input == nullptr)
     return FALSE;
-  if (const auto failure = input->set_caps (caps)) {
-    gst_sis_sink_fail (self, *failure);
+  if (const auto failure = streaming.input->set_caps (caps)) {
+    streaming.session->fail (*failure);
     return FALSE;
   }
-  if (input->guesses_channels ())
-    gst_sis_post_failure (
-        GST_ELEMENT (self), GST_MESSAGE_WARNING,
-        sis::Failure{ .kind = sis::FailureKind::Format,
-                      .text = "The audio's channels have no positions; the "
-                              "mean of the first two is sent. Set mix-matrix "
-                              "to choose." });
+  if (streaming.input->guesses_channels ()
+      && !std::exchange (streaming.has_warned_channels, true))
+    streaming.session->warn (
+        { .kind = sis::FailureKind::Format,
+          .text = "The audio's channels have no positions; the mean of the "
+                  "first two is sent. Set mix-matrix to choose." });
   return TRUE;
 }
 
@@ -345,16 +365,15 @@ gst_sis_sink_get_times (GstBaseSink *bsink, GstBuffer *buffer,
     GST_BASE_SINK_CLASS (parent_class)->get_times (bsink, buffer, start, end);
 }
 
-/* The base class waits once; where PLAYING was followed by PAUSED before this
- * thread woke, it would go on, and block the next change of state. */
+/* The base class waits for any signal: where PAUSED followed PLAYING before
+ * this thread woke, it would go on while paused. */
 static GstFlowReturn
 gst_sis_sink_wait_for_playing (GstSisSink *self)
 {
-  GstBaseSink *bsink = GST_BASE_SINK (self);
   GstFlowReturn ret;
   do
-    ret = gst_base_sink_wait_preroll (bsink);
-  while (ret == GST_FLOW_OK && bsink->need_preroll);
+    ret = gst_base_sink_wait_preroll (GST_BASE_SINK (self));
+  while (ret == GST_FLOW_OK && self->state->streaming.session->is_paused ());
   return ret;
 }
 
@@ -383,10 +402,11 @@ gst_sis_sink_plays_backwards (GstSisSink *self)
 {
   if (GST_BASE_SINK (self)->segment.rate > 0)
     return false;
-  if (!std::exchange (self->state->streaming.has_warned_rate, true))
-    GST_ELEMENT_WARNING (self, STREAM, FORMAT,
-                         ("Audio that plays backwards is not transcribed."),
-                         (nullptr));
+  Streaming &streaming = self->state->streaming;
+  if (!std::exchange (streaming.has_warned_rate, true))
+    streaming.session->warn (
+        { .kind = sis::FailureKind::Format,
+          .text = "Audio that plays backwards is not transcribed." });
   return true;
 }
 
@@ -430,7 +450,7 @@ gst_sis_sink_render (GstBaseSink *bsink, GstBuffer *buffer)
     return ret;
   auto converted = streaming.input->convert (buffer, bsink->segment);
   if (const auto *failure = std::get_if<sis::Failure> (&converted)) {
-    gst_sis_sink_fail (self, *failure);
+    streaming.session->fail (*failure);
     return GST_FLOW_ERROR;
   }
   if (const auto *input = std::get_if<sis::AudioInput::Input> (&converted)) {
@@ -473,6 +493,8 @@ gst_sis_sink_wait_event (GstBaseSink *bsink, GstEvent *event)
     if (GST_CLOCK_TIME_IS_VALID (duration))
       streaming.input->skip_to (start + duration);
   }
+  if (is_gap && !streaming.knows_upstream)
+    gst_sis_sink_ask_upstream (self);
   if (is_gap && streaming.is_live)
     return GST_FLOW_OK;
   if (GST_EVENT_TYPE (event) == GST_EVENT_EOS) {
@@ -506,7 +528,8 @@ gst_sis_sink_event (GstBaseSink *bsink, GstEvent *event)
   }
   const gboolean ret = GST_BASE_SINK_CLASS (parent_class)->event (bsink, event);
   if (session != nullptr && type == GST_EVENT_FLUSH_STOP) {
-    streaming.input->flush ();
+    if (streaming.input != nullptr)
+      streaming.input->flush ();
     session->flush_stop ();
   }
   return ret;

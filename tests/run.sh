@@ -38,11 +38,13 @@ else
   folder=$root/build-$(echo "$sanitize" | tr , -)
   patience=5
   configure "$folder" -Dtests=enabled -Db_lundef=false -Db_sanitize="$sanitize"
-  # Neither gst-plugin-scanner nor GLib is built with a sanitizer.
-  export GST_REGISTRY_FORK=no
-  export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0:strict_string_checks=1:detect_stack_use_after_return=1}"
+  # GLib, GStreamer and gst-plugin-scanner are not built with a sanitizer.
+  export GST_REGISTRY_FORK=no CK_TIMEOUT_MULTIPLIER="$patience"
+  asan=detect_leaks=0:strict_string_checks=1:detect_stack_use_after_return=1
+  tsan=ignore_noninstrumented_modules=1:suppressions=$root/tests/tsan.supp
+  export ASAN_OPTIONS="${ASAN_OPTIONS:-$asan}"
   export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
-  export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}"
+  export TSAN_OPTIONS="${TSAN_OPTIONS:-$tsan}"
 fi
 build "$folder"
 

@@ -36,9 +36,7 @@ Session::set_auth_token (const Secret &token)
 void
 Session::anchor (const Anchor &anchor)
 {
-  auto shared = core_->shared.lock ();
-  shared->timeline.add (anchor);
-  shared->timeline.forget_before (anchor.position - shared->memory_samples);
+  core_->shared.lock ()->timeline.add (anchor);
 }
 
 Session::Answer
@@ -47,8 +45,8 @@ Session::offer (AudioBlock &block)
   const std::size_t sample = block.format.sample_bytes ();
   auto shared = core_->shared.lock ();
   const auto is_stopped = [&shared] {
-    return shared->interrupted || shared->flushing || shared->failed
-           || shared->closed;
+    return shared->interrupted || shared->paused || shared->flushing
+           || shared->failed || shared->closed;
   };
   while (true) {
     if (shared->failed || shared->closed)
@@ -59,13 +57,16 @@ Session::offer (AudioBlock &block)
         = shared->store.append (block.format, block.first, block.bytes);
     block.bytes = block.bytes.subspan (taken);
     block.first += Position (taken / sample);
-    shared->last_audio = std::chrono::steady_clock::now ();
+    if (taken > 0)
+      shared->last_audio = std::chrono::steady_clock::now ();
     if (taken > 0 && shared->store.ready_format ())
       core_->wake ();
     if (block.bytes.size () < sample)
       return Answer::Accepted;
+    shared->waiting_for_room = true;
     shared.wait (core_->changed,
                  [&] { return is_stopped () || shared->store.has_room (); });
+    shared->waiting_for_room = false;
   }
 }
 
@@ -85,8 +86,8 @@ Session::drain ()
   shared->draining = true;
   core_->wake ();
   shared.wait (core_->changed, [&shared] {
-    return shared->drained || shared->interrupted || shared->flushing
-           || shared->failed || shared->closed;
+    return shared->drained || shared->interrupted || shared->paused
+           || shared->flushing || shared->failed || shared->closed;
   });
   shared->draining = false;
   core_->wake ();
@@ -96,10 +97,41 @@ Session::drain ()
 }
 
 void
+Session::warn (const Failure &failure)
+{
+  core_->warn (failure);
+}
+
+Session::Answer
+Session::fail (const Failure &failure)
+{
+  core_->fail (failure);
+  auto shared = core_->shared.lock ();
+  shared.wait (core_->changed, [&shared] {
+    return shared->failed || shared->interrupted || shared->paused
+           || shared->flushing || shared->closed;
+  });
+  return Answer::Closed;
+}
+
+void
 Session::interrupt (bool interrupted)
 {
   core_->shared.lock ()->interrupted = interrupted;
   core_->changed.notify_all ();
+}
+
+void
+Session::pause (bool paused)
+{
+  core_->shared.lock ()->paused = paused;
+  core_->changed.notify_all ();
+}
+
+bool
+Session::is_paused () const
+{
+  return core_->shared.lock ()->paused;
 }
 
 void

@@ -146,8 +146,17 @@ public:
    * Deadlines stand still while nobody waits here. */
   Answer drain ();
 
+  /* Streaming thread. A warning or failure that the caller found, to be told in
+   * its turn on the I/O thread. fail () waits until it was told. */
+  void warn (const Failure &failure);
+  Answer fail (const Failure &failure);
+
   /* Any thread. true: offer () and drain () return Interrupted at once. */
   void interrupt (bool interrupted);
+
+  /* Any thread. The same, for as long as the pipeline is paused. */
+  void pause (bool paused);
+  bool is_paused () const;
 
   /* Any thread. Forgets all audio and cancels the service's session. When
    * flush_stop () returned, nothing of before will be told but its Ended. */

@@ -13,9 +13,6 @@ constexpr std::chrono::milliseconds start_distance{ 200 };
 /* An END cancel:true is answered at once, or not waited for. */
 constexpr std::chrono::seconds cancel_limit{ 1 };
 
-/* A result that is later than this is placed by extrapolation. */
-constexpr std::chrono::minutes timeline_memory{ 5 };
-
 using Clock = std::chrono::steady_clock;
 
 } // namespace
@@ -24,9 +21,8 @@ Shared::Shared (const Config &config)
     : store ({ .rate = config.rate,
                .chunk = config.chunk_duration,
                .max_waiting = config.max_buffer_duration }),
-      timeline (config.rate),
-      memory_samples (time_to_samples (timeline_memory, config.rate)),
-      start (config.start), auth_token (config.auth_token)
+      timeline (config.rate), start (config.start),
+      auth_token (config.auth_token)
 {
 }
 
@@ -66,7 +62,7 @@ SessionCore::is_legal (State from, State to) noexcept
 {
   switch (from) {
   case State::Idle:
-    return to == State::Connecting;
+    return to == State::Connecting || to == State::Failed;
   case State::Connecting:
     return to == State::Starting || to == State::Idle || to == State::Failed;
   case State::Starting:
@@ -98,8 +94,26 @@ SessionCore::shut_down ()
 }
 
 void
+SessionCore::warn (const Failure &failure)
+{
+  loop_->invoke ([self = shared_from_this (), failure] {
+    self->tell_on_loop (Warning{ failure });
+  });
+}
+
+void
+SessionCore::fail (const Failure &failure)
+{
+  loop_->invoke ([self = shared_from_this (), failure] {
+    if (self->state_ != State::Failed && !self->shared.lock ()->closed)
+      self->fail_on_loop (failure, "ERROR");
+  });
+}
+
+void
 SessionCore::shut_down_on_loop ()
 {
+  tell_end_on_loop ("CANCEL");
   bell_.remove_on_loop ();
   idle_timer_.stop ();
   reply_timer_.stop ();
@@ -177,6 +191,8 @@ SessionCore::watch_idle_on_loop ()
   {
     auto s = shared.lock ();
     left = s->last_audio + config_.idle_timeout - Clock::now ();
+    if (s->waiting_for_room)
+      left = config_.idle_timeout;
     if (left <= Clock::duration::zero ())
       s->store.seal ();
   }
@@ -214,7 +230,8 @@ SessionCore::connect_on_loop (AudioFormat format)
     .timeout = config_.timeout,
     .keepalive = config_.keepalive_interval,
   };
-  settings.auth_token = shared.lock ()->auth_token;
+  if (config_.endpoint.may_carry_secrets ())
+    settings.auth_token = shared.lock ()->auth_token;
   tell_on_loop (Connecting{ ++attempt_, config_.endpoint.host });
   connection_ = std::make_unique<Connection> (loop_, settings, *this);
 }
@@ -268,7 +285,7 @@ SessionCore::on_writable_on_loop ()
     }
     span_.sent = piece->end ();
     changed.notify_all ();
-    progress_on_loop ();
+    drain_watch_.progress ();
   }
   step_on_loop ();
 }
@@ -305,16 +322,16 @@ SessionCore::received_on_loop (const StartReply &reply)
   }
   set_state (State::Streaming);
   trace_id_ = reply.trace_id;
-  is_open_ = true;
-  ++session_;
   {
     auto s = shared.lock ();
     span_ = SessionSpan{ config_.rate, s->store.begin (), s->store.begin () };
     s->timeline.forget_before (span_.first);
   }
   covered_ = span_.first;
+  is_open_ = tell_on_loop (Started{ trace_id_, session_ + 1 });
+  if (is_open_)
+    ++session_;
   watch_idle_on_loop ();
-  tell_on_loop (Started{ trace_id_, session_ });
   step_on_loop ();
 }
 
@@ -323,20 +340,48 @@ SessionCore::received_on_loop (const Result &result)
 {
   if (!is_telling ())
     return;
+  bool is_news = false;
   for (const Segment &segment : result.segments) {
     std::optional<Transcript> transcript;
     {
       auto s = shared.lock ();
+      if (s->generation != generation_)
+        return;
       transcript = transcripts_.take (
           segment, result.trace_id.empty () ? trace_id_ : result.trace_id,
           session_, span_, s->timeline);
     }
     if (segment.is_final && segment.end_time)
-      covered_ = std::max (covered_, span_.at (*segment.end_time));
+      cover_on_loop (span_.at (*segment.end_time));
+    is_news = is_news || !is_repeated_on_loop (segment);
     if (transcript)
       tell_on_loop (*transcript);
   }
-  progress_on_loop ();
+  if (is_news)
+    drain_watch_.progress ();
+}
+
+/* What lies a minute before a final is not asked for any more. */
+void
+SessionCore::cover_on_loop (Position end)
+{
+  covered_ = std::max (covered_, end);
+  shared.lock ()->timeline.forget_before (covered_ - 60 * config_.rate);
+}
+
+/* A service that says the same again and again does not get on. */
+bool
+SessionCore::is_repeated_on_loop (const Segment &segment)
+{
+  const bool is_repeated = segment.is_final == last_.is_final
+                           && segment.start_time == last_.start_time
+                           && segment.end_time == last_.end_time
+                           && segment.text == last_.text;
+  last_ = { .start_time = segment.start_time,
+            .end_time = segment.end_time,
+            .is_final = segment.is_final,
+            .text = segment.text };
+  return is_repeated;
 }
 
 void
@@ -354,7 +399,7 @@ SessionCore::received_on_loop (const ServiceEvent &event)
   };
   occurrence.times = shared.lock ()->timeline.at (at);
   tell_on_loop (occurrence);
-  progress_on_loop ();
+  drain_watch_.progress ();
 
   const bool is_sentence_over
       = config_.mode == Mode::Sentence
@@ -483,14 +528,8 @@ SessionCore::end_on_loop (Ending ending)
   }
   drain_watch_.limit (3 * config_.timeout
                       + samples_to_time (span_.sent - covered_, config_.rate));
-  progress_on_loop ();
-}
-
-void
-SessionCore::progress_on_loop ()
-{
   drain_watch_.progress ();
-  if (state_ != State::Ending || ending_ == Ending::Flushed || is_last_)
+  if (is_last_)
     return;
   reply_timer_.start (config_.timeout, [this] {
     const auto keep = shared_from_this ();
@@ -575,20 +614,22 @@ SessionCore::drained_on_loop ()
   changed.notify_all ();
 }
 
-void
+bool
 SessionCore::tell_on_loop (const Event &event)
 {
-  const bool is_of_any_time = std::holds_alternative<Ended> (event)
-                              || std::holds_alternative<Failure> (event);
+  const bool is_end = std::holds_alternative<Ended> (event);
+  const bool is_of_any_time = is_end || std::holds_alternative<Failure> (event);
   {
     auto s = shared.lock ();
-    if (s->closed || (s->generation != generation_ && !is_of_any_time))
-      return;
+    if ((s->closed && !is_end)
+        || (s->generation != generation_ && !is_of_any_time))
+      return false;
     s->delivering = true;
   }
   listener_->on_event (event);
   shared.lock ()->delivering = false;
   changed.notify_all ();
+  return true;
 }
 
 void

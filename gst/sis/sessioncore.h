@@ -17,7 +17,6 @@ struct Shared
 
   AudioStore store;
   Timeline timeline;
-  Position memory_samples; /* how far back results are placed exactly */
   StartConfig start;
   Secret auth_token;
 
@@ -25,9 +24,11 @@ struct Shared
   unsigned generation = 0; /* counts flushes */
   std::chrono::steady_clock::time_point last_audio{};
   bool interrupted = false;
+  bool paused = false;
   bool flushing = false;
   bool eos = false;      /* no audio follows what is in the store */
   bool draining = false; /* the streaming thread waits for the end */
+  bool waiting_for_room = false;
   bool closed = false;
 
   /* Set by the loop. */
@@ -66,6 +67,10 @@ public:
   std::condition_variable changed;
   void wake () noexcept { bell_.ring (); }
   bool is_on_loop () const noexcept { return loop_->is_current (); }
+
+  /* Any thread. */
+  void warn (const Failure &failure);
+  void fail (const Failure &failure);
 
   /* Any thread, once Shared::closed is set. */
   void shut_down ();
@@ -121,11 +126,12 @@ private:
   void received_on_loop (const Malformed &malformed);
   bool is_telling () const noexcept;
 
-  void progress_on_loop ();
+  void cover_on_loop (Position end);
+  bool is_repeated_on_loop (const Segment &segment);
   void give_up_drain_on_loop ();
   void drained_on_loop ();
 
-  void tell_on_loop (const Event &event);
+  bool tell_on_loop (const Event &event);
   void tell_end_on_loop (const std::string &reason);
   void log (const std::string &line) { listener_->on_log (line); }
 
@@ -149,6 +155,7 @@ private:
   AudioFormat format_;
   SessionSpan span_;
   Position covered_ = 0; /* end of the last final */
+  Segment last_;         /* said last, without its words */
   std::string trace_id_;
   bool is_open_ = false; /* between its Started and its Ended */
   bool has_warned_ = false;

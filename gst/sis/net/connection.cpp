@@ -304,11 +304,11 @@ Connection::start_keepalive ()
       G_CALLBACK (+[] (SoupWebsocketConnection *, GBytes *,
                        Connection *self) noexcept { self->has_heard_ = true; }),
       this);
-  /* libsoup sends the pings, at the pace of our timer; that a pong is missing
-   * it does not notice before 3.6. */
+  /* libsoup sends the pings, in step with our timer; that a pong is missing it
+   * does not notice before 3.6. */
   soup_websocket_connection_set_keepalive_interval (
       websocket_.get (), guint (keepalive_.count ()));
-  keepalive_timer_.start (keepalive_, [this] { check_keepalive (); });
+  keepalive_timer_.start_in_step (keepalive_, [this] { check_keepalive (); });
 }
 
 void
@@ -320,7 +320,7 @@ Connection::check_keepalive ()
   }
   has_pinged_ = true;
   has_heard_ = false;
-  keepalive_timer_.start (keepalive_, [this] { check_keepalive (); });
+  keepalive_timer_.start_in_step (keepalive_, [this] { check_keepalive (); });
 }
 
 void

@@ -144,15 +144,31 @@ IoLoop::http_session_on_loop (Proxy proxy)
 }
 
 void
-Timer::start (std::chrono::nanoseconds delay, std::function<void ()> callback)
+Timer::attach (GSource *source, std::function<void ()> callback)
 {
   stop ();
   callback_ = std::move (callback);
+  source_.reset (source);
+  g_source_set_static_name (source, name_);
+  g_source_set_callback (source, &Timer::fire, this, nullptr);
+  g_source_attach (source, loop_.context ());
+}
+
+void
+Timer::start (std::chrono::nanoseconds delay, std::function<void ()> callback)
+{
   const auto ms = std::chrono::ceil<std::chrono::milliseconds> (delay).count ();
-  source_.reset (g_timeout_source_new (guint (CLAMP (ms, 0, G_MAXINT))));
-  g_source_set_static_name (source_.get (), name_);
-  g_source_set_callback (source_.get (), &Timer::fire, this, nullptr);
-  g_source_attach (source_.get (), loop_.context ());
+  attach (g_timeout_source_new (guint (CLAMP (ms, 0, G_MAXINT))),
+          std::move (callback));
+}
+
+void
+Timer::start_in_step (std::chrono::seconds delay,
+                      std::function<void ()> callback)
+{
+  GSource *source = g_timeout_source_new_seconds (guint (delay.count ()));
+  g_source_set_priority (source, G_PRIORITY_DEFAULT + 1);
+  attach (source, std::move (callback));
 }
 
 void

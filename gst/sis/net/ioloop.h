@@ -60,10 +60,15 @@ public:
 
   /* Replaces a running one. */
   void start (std::chrono::nanoseconds delay, std::function<void ()> callback);
+  /* After whole seconds, in step with all timers of whole seconds in GLib and
+   * behind those of them that are due at the same time. */
+  void start_in_step (std::chrono::seconds delay,
+                      std::function<void ()> callback);
   void stop () noexcept;
   bool is_running () const noexcept { return source_ != nullptr; }
 
 private:
+  void attach (GSource *source, std::function<void ()> callback);
   static gboolean fire (void *data) noexcept;
 
   IoLoop &loop_;

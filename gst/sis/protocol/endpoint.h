@@ -24,6 +24,9 @@ struct Endpoint
   /* 127.0.0.0/8, ::1 or "localhost": audio and credentials stay here. */
   bool is_loopback () const noexcept;
 
+  /* Over plain ws:// credentials go nowhere else. */
+  bool may_carry_secrets () const noexcept { return secure || is_loopback (); }
+
   /* The URL of one mode's stream: …/v1/{project_id}/rasr/{mode}-stream */
   std::string url (std::string_view project_id, Mode mode) const;
 };

@@ -10,6 +10,17 @@ namespace {
 /* A sixth of a sample at 16 kHz. */
 constexpr Nanoseconds tolerance{ 10'000 };
 
+constexpr std::size_t max_anchors = 8192;
+
+/* A time further on; far beyond what is in use it stands still. */
+Nanoseconds
+advance (Nanoseconds time, Nanoseconds length) noexcept
+{
+  const bool is_far
+      = length > Nanoseconds::zero () && time > Nanoseconds::max () - length;
+  return time == no_time || is_far ? time : time + length;
+}
+
 Nanoseconds
 scale (Nanoseconds time, double slope) noexcept
 {
@@ -21,6 +32,8 @@ scale (Nanoseconds time, double slope) noexcept
 bool
 is_near (Nanoseconds a, Nanoseconds b) noexcept
 {
+  if (a == no_time || b == no_time)
+    return a == b;
   return a - b <= tolerance && b - a <= tolerance;
 }
 
@@ -51,9 +64,9 @@ Timeline::extrapolate (const Anchor &anchor, Position position) const noexcept
   const Nanoseconds length
       = samples_to_time (position - anchor.position, rate_);
   return Times{
-    anchor.times.timestamp + length,
-    anchor.times.stream_time + scale (length, anchor.stream_slope),
-    anchor.times.running_time + scale (length, anchor.running_slope),
+    advance (anchor.times.timestamp, length),
+    advance (anchor.times.stream_time, scale (length, anchor.stream_slope)),
+    advance (anchor.times.running_time, scale (length, anchor.running_slope)),
   };
 }
 
@@ -73,6 +86,8 @@ Timeline::add (const Anchor &anchor)
       anchors_.pop_back ();
   }
   anchors_.push_back (anchor);
+  if (anchors_.size () > max_anchors)
+    anchors_.pop_front ();
 }
 
 Times

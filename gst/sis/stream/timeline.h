@@ -19,6 +19,9 @@ Nanoseconds samples_to_time (Position samples, int rate) noexcept;
 /* The last sample that is not after `time`. */
 Position time_to_samples (Nanoseconds time, int rate) noexcept;
 
+/* A time that there is not, such as the stream time of a segment without. */
+constexpr Nanoseconds no_time = Nanoseconds::min ();
+
 /* One sample in the pipeline's three times. */
 struct Times
 {
@@ -50,7 +53,7 @@ public:
   /* Extrapolates on both sides; zero times as long as there is no anchor. */
   Times at (Position position) const noexcept;
 
-  /* Gives up what lies before. */
+  /* Gives up what lies before; add () does so at 8192 anchors. */
   void forget_before (Position position);
 
   void clear () { anchors_.clear (); }

@@ -9,6 +9,9 @@ namespace {
 /* An interim that was not taken up again for so long will not be. */
 constexpr std::chrono::seconds open_limit{ 60 };
 
+/* A service that opens more at a time means no utterances. */
+constexpr std::size_t max_open = 64;
+
 std::optional<Span>
 place (std::optional<Milliseconds> start, std::optional<Milliseconds> end,
        const SessionSpan &session, const Timeline &timeline)
