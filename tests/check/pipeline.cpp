@@ -269,6 +269,24 @@ indexed_audio (std::size_t first, std::size_t count, int rate)
   return samples;
 }
 
+void
+push_in_pieces (Pipeline &pipeline, std::size_t samples, GstClockTime first)
+{
+  static constexpr std::size_t sizes[] = { 160, 1, 4801, 333, 16000, 7 };
+  std::size_t at = 0;
+  for (std::size_t i = 0; at < samples; i++) {
+    const std::size_t n = std::min (sizes[i % 6], samples - at);
+    pipeline.push (indexed_audio (at, n), i == 0 ? first : GST_CLOCK_TIME_NONE);
+    at += n;
+  }
+}
+
+GstClockTime
+samples_to_ns (std::size_t samples)
+{
+  return gst_util_uint64_scale (samples, GST_SECOND, 16000);
+}
+
 Census
 take_census ()
 {

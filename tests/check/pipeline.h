@@ -109,6 +109,13 @@ Problem only_error_of_sink (Pipeline &pipeline);
 std::vector<std::int16_t> indexed_audio (std::size_t first, std::size_t count,
                                          int rate = 16000);
 
+/* Such audio in buffers of odd sizes, without timestamps but the first. */
+void push_in_pieces (Pipeline &pipeline, std::size_t samples,
+                     GstClockTime first = 0);
+
+/* At 16 kHz. */
+GstClockTime samples_to_ns (std::size_t samples);
+
 /* Threads and open files of this process. */
 struct Census
 {

@@ -233,8 +233,11 @@ GST_START_TEST (test_new_caps_in_mid_stream_lose_nothing)
   assert_equals_int (connections.size (), 2);
   assert_same_text (connections[0].config.at ("audio_format"), "pcm16k16bit");
   assert_same_text (connections[1].config.at ("audio_format"), "ulaw16k8bit");
-  const auto heard = connections[0].samples ();
-  assert_equals_int (heard.size (), tone_length + 48000);
+  /* The session's last message may be so short that it is padded. */
+  auto heard = connections[0].samples ();
+  const std::size_t padding = heard.size () - (tone_length + 48000);
+  fail_unless (padding < 160, "%zu samples", heard.size ());
+  heard.resize (tone_length + 48000);
   assert_tone ({ heard.data (), tone_length }, 0.5, 0.001);
   fail_unless (std::vector (heard.begin () + long (tone_length), heard.end ())
                == index);
@@ -269,7 +272,7 @@ GST_START_TEST (test_wrong_caps_in_mid_stream_are_the_one_error)
 {
   sistest::Server server;
   /* A session that was left alone would soon end with another error. */
-  server.script ({ { .timeout = 500ms } });
+  server.script ({ { .timeout = 3000ms } });
   fail_unless (server.start ());
   Pipeline pipeline (launch_line (server.url ()));
   pipeline.play ();
@@ -280,7 +283,7 @@ GST_START_TEST (test_wrong_caps_in_mid_stream_are_the_one_error)
   g_object_set (pipeline.source (), "caps", wrong, nullptr);
   pipeline.push_bytes (byte_pattern (8000).data (), 8000);
   pipeline.push_bytes (byte_pattern (8000).data (), 8000);
-  fail_unless (pipeline.wait_for_element_message ("sis-end") != nullptr);
+  fail_unless (pipeline.wait_for (GST_MESSAGE_ERROR) != nullptr);
   pipeline.set_state (GST_STATE_READY); /* what was to be told was told */
   pipeline.collect ();
   const auto errors = pipeline.from_sink (GST_MESSAGE_ERROR);

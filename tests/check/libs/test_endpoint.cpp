@@ -131,6 +131,20 @@ GST_START_TEST (test_a_secret_is_overwritten_when_it_is_replaced)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_secrets_go_over_tls_or_stay_on_this_machine)
+{
+  for (const auto &[text, expected] :
+       { std::pair ("wss://a.example", true), std::pair ("ws://[::1]", true),
+         std::pair ("ws://127.0.0.1", true),
+         std::pair ("ws://a.example", false),
+         std::pair ("ws://192.0.2.1", false) }) {
+    const auto parsed = parse_endpoint (text);
+    fail_unless (std::get<Endpoint> (parsed).may_carry_secrets () == expected,
+                 "%s", text);
+  }
+}
+GST_END_TEST;
+
 static Suite *
 endpoint_suite (void)
 {
@@ -140,6 +154,7 @@ endpoint_suite (void)
   tcase_add_test (tcase, test_endpoints_become_urls);
   tcase_add_test (tcase, test_endpoints_that_are_none);
   tcase_add_test (tcase, test_only_this_machine_is_loopback);
+  tcase_add_test (tcase, test_secrets_go_over_tls_or_stay_on_this_machine);
   tcase_add_test (tcase, test_names_have_the_characters_of_names);
   tcase_add_test (tcase, test_header_values_are_trimmed_or_refused);
   tcase_add_test (tcase, test_a_secret_is_overwritten_when_it_is_replaced);
