@@ -53,7 +53,9 @@ struct Shared
  *                      v            v                    v
  *                    Failed <----------------------------+
  *
- * Starting goes back to Idle by a flush, too. Nothing leads out of Failed. */
+ * Starting goes back to Idle by a flush, too, and Streaming when the wait at
+ * the end of the stream is given up. A failure that the streaming thread found
+ * leads from anywhere to Failed, and nothing out of it. */
 class SessionCore final : public std::enable_shared_from_this<SessionCore>,
                           public Connection::Listener
 {
