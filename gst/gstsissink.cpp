@@ -52,8 +52,8 @@
  * * #gchararray `reason`: NORMAL, CANCEL, ERROR, LOST (connection) or TIMEOUT
  *
  * Errors and warnings carry a details structure `sis-error` with #gchararray
- * `resp_type`, `error_code`, `error_msg`, `trace_id`, `request_id`, #guint
- * `session` and, for a refused handshake, #guint `http_status`.
+ * `resp_type`, `error_code`, `error_msg`, `trace_id`, #guint `session` (0 before
+ * the first `sis-start`) and, for a refused handshake, #guint `http_status`.
  *
  * ## Example
  * |[

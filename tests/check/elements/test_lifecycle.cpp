@@ -6,6 +6,7 @@
 #include "pipeline.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 
@@ -145,9 +146,8 @@ private:
                                      gpointer data)
   {
     auto *self = static_cast<StopInside *> (data);
-    if (self->has_stopped_ || !self->is_meant (message))
+    if (!self->is_meant (message) || self->has_stopped_.exchange (true))
       return GST_BUS_PASS;
-    self->has_stopped_ = true;
     gst_element_set_state (self->pipeline_, GST_STATE_NULL);
     char name[16] = "";
     pthread_getname_np (pthread_self (), name, sizeof name);
@@ -159,7 +159,7 @@ private:
 
   GstElement *const pipeline_;
   const std::string what_;
-  bool has_stopped_ = false; /* set on the thread that posts */
+  std::atomic<bool> has_stopped_ = false;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string thread_;
