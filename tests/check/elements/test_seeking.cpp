@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 
 using namespace sischeck;
 
@@ -62,6 +64,65 @@ private:
 
   const std::size_t end_;
   std::atomic<std::size_t> position_{ 0 };
+};
+
+/* Holds up the I/O thread in the first result, until a FLUSH_STOP comes. */
+class Gate
+{
+public:
+  explicit Gate (const Pipeline &pipeline)
+      : bus_ (gst_element_get_bus (pipeline.get ()))
+  {
+    g_autoptr (GstPad) pad
+        = gst_element_get_static_pad (pipeline.sink (), "sink");
+    gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_FLUSH, &Gate::on_event,
+                       this, nullptr);
+    gst_bus_set_sync_handler (bus_, &Gate::on_message, this, nullptr);
+  }
+  ~Gate ()
+  {
+    gst_bus_set_sync_handler (bus_, nullptr, nullptr, nullptr);
+    gst_object_unref (bus_);
+  }
+  Gate (const Gate &) = delete;
+  Gate &operator= (const Gate &) = delete;
+
+  bool wait_for_result ()
+  {
+    std::unique_lock lock (mutex_);
+    return changed_.wait_for (lock, patience (), [this] { return is_inside_; });
+  }
+
+private:
+  static GstPadProbeReturn on_event (GstPad *, GstPadProbeInfo *info,
+                                     gpointer data)
+  {
+    auto *self = static_cast<Gate *> (data);
+    const std::lock_guard lock (self->mutex_);
+    self->is_open_ |= GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info))
+                      == GST_EVENT_FLUSH_STOP;
+    self->changed_.notify_all ();
+    return GST_PAD_PROBE_OK;
+  }
+
+  static GstBusSyncReply on_message (GstBus *, GstMessage *message,
+                                     gpointer data)
+  {
+    auto *self = static_cast<Gate *> (data);
+    if (!gst_message_has_name (message, "sis-result"))
+      return GST_BUS_PASS;
+    std::unique_lock lock (self->mutex_);
+    self->is_inside_ = true;
+    self->changed_.notify_all ();
+    self->changed_.wait_for (lock, patience (),
+                             [self] { return self->is_open_; });
+    return GST_BUS_PASS;
+  }
+
+  GstBus *const bus_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_inside_ = false, is_open_ = false;
 };
 
 bool
@@ -357,6 +418,30 @@ GST_START_TEST (test_a_seek_starts_anew_in_every_phase)
 
 GST_END_TEST;
 
+GST_START_TEST (test_the_rest_of_a_result_is_not_told_after_a_seek)
+{
+  sistest::Server server;
+  const auto result
+      = sistest::send_result ({ { 0ms, 300ms, true, "one" },
+                                { 300ms, 600ms, true, "two" },
+                                { 600ms, 900ms, true, "three" } });
+  server.script ({ { .actions = { { 1000ms, result } },
+                     .recognizer = sistest::silent_recognizer () },
+                   { .recognizer = sistest::silent_recognizer () } });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (server.url ()));
+  SeekableSource source (pipeline, 15);
+  Gate gate (pipeline);
+  pipeline.play ();
+  fail_unless (gate.wait_for_result ());
+  fail_unless (seek (pipeline, 10));
+  fail_unless (pipeline.wait_for_eos ());
+  assert_same_text (pipeline.finals (), "one");
+  assert_ends_match_starts (pipeline);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_new_caps_before_a_seek_leave_nothing_behind)
 {
   sistest::Server server;
@@ -410,6 +495,7 @@ seeking_suite (void)
   tcase_add_test (tcase,
                   test_fifty_seeks_are_quick_and_nothing_of_before_is_told);
   tcase_add_loop_test (tcase, test_a_seek_starts_anew_in_every_phase, 0, 4);
+  tcase_add_test (tcase, test_the_rest_of_a_result_is_not_told_after_a_seek);
   tcase_add_test (tcase, test_new_caps_before_a_seek_leave_nothing_behind);
   return suite;
 }
