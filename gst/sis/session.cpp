@@ -166,11 +166,11 @@ void
 Session::close ()
 {
   auto shared = core_->shared.lock ();
-  if (!shared->closed) {
-    shared->closed = true;
-    shared->store.clear ();
-    core_->shut_down ();
-  }
+  if (shared->closed)
+    return;
+  shared->closed = true;
+  shared->store.clear ();
+  core_->shut_down ();
   core_->changed.notify_all ();
   if (!core_->is_on_loop ())
     shared.wait_for (core_->changed, delivery_limit, [&shared] {
