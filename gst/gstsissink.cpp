@@ -52,8 +52,9 @@
  * * #gchararray `reason`: NORMAL, CANCEL, ERROR, LOST (connection) or TIMEOUT
  *
  * Errors and warnings carry a details structure `sis-error` with #gchararray
- * `resp_type`, `error_code`, `error_msg`, `trace_id`, #guint `session` (0 before
- * the first `sis-start`) and, for a refused handshake, #guint `http_status`.
+ * `resp_type`, `error_code`, `error_msg`, `trace_id`, #guint `session` (0
+ * before the first `sis-start`) and, for a refused handshake, #guint
+ * `http_status`.
  *
  * ## Example
  * |[
@@ -377,13 +378,14 @@ gst_sis_sink_wait_for_playing (GstSisSink *self)
   return ret;
 }
 
-/* Waits as long as the session does; goes on after a pause where it was. */
+/* Asks the session until it says yes or no; goes on after a pause where it was.
+ */
+template <typename Ask>
 static GstFlowReturn
-gst_sis_sink_offer (GstSisSink *self, sis::AudioBlock block)
+gst_sis_sink_ask (GstSisSink *self, Ask ask)
 {
-  sis::Session *session = self->state->streaming.session.get ();
   while (true) {
-    switch (session->offer (block)) {
+    switch (ask (*self->state->streaming.session)) {
     case sis::Session::Answer::Accepted:
       return GST_FLOW_OK;
     case sis::Session::Answer::Closed:
@@ -395,6 +397,13 @@ gst_sis_sink_offer (GstSisSink *self, sis::AudioBlock block)
     if (ret != GST_FLOW_OK)
       return ret;
   }
+}
+
+static GstFlowReturn
+gst_sis_sink_offer (GstSisSink *self, sis::AudioBlock block)
+{
+  return gst_sis_sink_ask (
+      self, [&] (sis::Session &session) { return session.offer (block); });
 }
 
 static bool
@@ -462,25 +471,6 @@ gst_sis_sink_render (GstBaseSink *bsink, GstBuffer *buffer)
 }
 
 static GstFlowReturn
-gst_sis_sink_drain (GstSisSink *self)
-{
-  Streaming &streaming = self->state->streaming;
-  while (true) {
-    switch (streaming.session->drain ()) {
-    case sis::Session::Answer::Accepted:
-      return GST_FLOW_OK;
-    case sis::Session::Answer::Closed:
-      return GST_FLOW_ERROR;
-    case sis::Session::Answer::Interrupted:
-      break;
-    }
-    const GstFlowReturn ret = gst_sis_sink_wait_for_playing (self);
-    if (ret != GST_FLOW_OK)
-      return ret;
-  }
-}
-
-static GstFlowReturn
 gst_sis_sink_wait_event (GstBaseSink *bsink, GstEvent *event)
 {
   GstSisSink *self = GST_SIS_SINK (bsink);
@@ -509,7 +499,8 @@ gst_sis_sink_wait_event (GstBaseSink *bsink, GstEvent *event)
       = GST_BASE_SINK_CLASS (parent_class)->wait_event (bsink, event);
   if (ret != GST_FLOW_OK || is_gap)
     return ret;
-  return gst_sis_sink_drain (self);
+  return gst_sis_sink_ask (
+      self, [] (sis::Session &session) { return session.drain (); });
 }
 
 static gboolean

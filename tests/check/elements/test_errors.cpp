@@ -447,6 +447,32 @@ GST_START_TEST (test_an_end_that_is_not_answered_lets_eos_pass_with_a_warning)
 }
 GST_END_TEST;
 
+/* Nothing new is no progress, however often it is said. */
+GST_START_TEST (test_a_result_said_again_and_again_does_not_hold_eos_off)
+{
+  sistest::HalfServer half;
+  fail_unless (half.start ());
+  Pipeline pipeline (launch_line (half.url (), short_timeout ()));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000));
+  pipeline.end ();
+  auto peer = half.accept ();
+  fail_unless (peer != nullptr && peer->read_frame ());
+  fail_unless (peer->write_frame (sistest::Opcode::Text,
+                                  R"({"resp_type":"START","trace_id":"t"})"));
+  GstMessage *eos = nullptr;
+  for (int i = 0; eos == nullptr && i < 12; i++) {
+    peer->write_frame (sistest::Opcode::Text,
+                       R"({"resp_type":"RESULT","segments":[{"start_time":0,)"
+                       R"("end_time":500,"is_final":false,)"
+                       R"("result":{"text":"a"}}]})");
+    eos = pipeline.wait_for (GST_MESSAGE_EOS, patience () / 60);
+  }
+  fail_unless (eos != nullptr);
+  assert_ends_with (pipeline, "TIMEOUT");
+}
+GST_END_TEST;
+
 /* A peer that speaks HTTP, but no WebSocket, and one that speaks neither. */
 GST_START_TEST (test_a_peer_that_is_no_websocket)
 {
@@ -526,6 +552,8 @@ errors_suite (void)
   tcase_add_test (tcase, test_what_is_not_answered_times_out);
   tcase_add_test (
       tcase, test_an_end_that_is_not_answered_lets_eos_pass_with_a_warning);
+  tcase_add_test (tcase,
+                  test_a_result_said_again_and_again_does_not_hold_eos_off);
   tcase_add_test (tcase, test_a_peer_that_is_no_websocket);
   tcase_add_test (tcase,
                   test_frames_that_no_server_may_send_are_a_lost_connection);
