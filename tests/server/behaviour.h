@@ -4,6 +4,7 @@
 #include "recognizer.h"
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -93,12 +94,21 @@ struct HttpReply
   std::string reason; /* empty: the usual one */
   std::string body, content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
+
+  Milliseconds delay{};
+  bool answer = true;
+  bool drop = false; /* the connection, by FIN, in place of an answer */
 };
+
+struct Record;
 
 struct Handshake
 {
   std::string token; /* required in X-Auth-Token, unless empty: else 401 */
   std::optional<HttpReply> reply; /* in place of 101 */
+  /* A refusal, or nothing: 101. Asked on the server's thread when the handshake
+   * is to be answered and all else about it is right. */
+  std::function<std::optional<HttpReply> (const Record &)> check;
   Milliseconds delay{};
   bool answer = true;
   bool drop = false; /* the connection, by FIN, in place of an answer */

@@ -8,9 +8,9 @@
 
 namespace sistest {
 
-/* The records of all connections: written by the server's thread, read by the
+/* The records of all connections: written by the server's threads, read by the
  * test's. */
-class Book
+template <typename Record> class BookOf
 {
 public:
   std::size_t open (Record record)
@@ -26,6 +26,12 @@ public:
     const std::lock_guard lock (mutex_);
     change (records_[index]);
     changed_.notify_all ();
+  }
+
+  Record at (std::size_t index) const
+  {
+    const std::lock_guard lock (mutex_);
+    return records_[index];
   }
 
   std::vector<Record> all () const
@@ -47,5 +53,7 @@ private:
   mutable std::condition_variable changed_;
   std::vector<Record> records_;
 };
+
+using Book = BookOf<Record>;
 
 } // namespace sistest

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "frame.h"
-#include "loop.h"
+#include "socket.h"
 
 #include <optional>
 
@@ -23,7 +23,7 @@ namespace sistest {
 class HalfServer
 {
 public:
-  static constexpr Milliseconds usual_limit{ 10000 };
+  static constexpr Milliseconds usual_limit = Socket::usual_limit;
 
   /* One connection; every call blocks up to its limit. On the test's thread. */
   class Peer
@@ -33,27 +33,30 @@ public:
      */
     std::optional<Frame> read_frame (Milliseconds limit = usual_limit);
     /* All bytes as they are; false if they do not all go out. */
-    bool write (std::string_view bytes, Milliseconds limit = usual_limit);
+    bool write (std::string_view bytes, Milliseconds limit = usual_limit)
+    {
+      return socket_.write (bytes, limit);
+    }
     bool write_frame (Opcode opcode, std::string_view payload, bool fin = true);
 
     /* Reads and drops what comes; true when the client has closed. */
-    bool wait_for_end (Milliseconds limit = usual_limit);
+    bool wait_for_end (Milliseconds limit = usual_limit)
+    {
+      return socket_.wait_for_end (limit);
+    }
 
-    void close (); /* TCP FIN */
-    void reset (); /* TCP RST */
+    void close () { socket_.close (); } /* TCP FIN */
+    void reset () { socket_.reset (); } /* TCP RST */
 
     const std::string &request () const { return request_; } /* its head */
 
   private:
     friend class HalfServer;
-    enum class Input { Some, End, Late };
     Peer (ObjectPtr<GSocket> socket, GCancellable *stop);
-    Input receive (std::string &bytes, gint64 deadline);
     bool read_request ();
     bool upgrade ();
 
-    const ObjectPtr<GSocket> socket_;
-    const ObjectPtr<GCancellable> stop_;
+    Socket socket_;
     std::string request_;
     FrameReader reader_;
   };

@@ -65,10 +65,15 @@ segment_of (JsonObject *object)
 } // namespace
 
 Client::Client (const std::string &base_url, const std::string &tail,
-                const Headers &headers)
+                const Headers &headers, const std::string &proxy)
     : session_ (soup_session_new ()),
       message_ (soup_message_new ("GET", (base_url + tail).c_str ()))
 {
+  if (!proxy.empty ()) {
+    g_autoptr (GProxyResolver) resolver
+        = g_simple_proxy_resolver_new (proxy.c_str (), nullptr);
+    soup_session_set_proxy_resolver (session_, resolver);
+  }
   soup_message_add_flags (message_, SOUP_MESSAGE_NO_REDIRECT);
   g_signal_connect (message_, "accept-certificate",
                     G_CALLBACK (+[] () -> gboolean { return TRUE; }), nullptr);

@@ -28,7 +28,7 @@ public:
 
   explicit Client (const std::string &base_url,
                    const std::string &tail = "/v1/p/rasr/continue-stream",
-                   const Headers &headers = {});
+                   const Headers &headers = {}, const std::string &proxy = {});
   ~Client ();
   Client (const Client &) = delete;
   Client &operator= (const Client &) = delete;
@@ -76,5 +76,24 @@ private:
 std::string index_audio (int first, int blocks);
 std::string silence (std::chrono::milliseconds duration);
 
-/* selftest-speech.cpp */
+/* Server::Options::log: what the server does wakes a client that waits for it.
+ */
+inline void
+wake_up (const std::string &)
+{
+  g_main_context_wakeup (nullptr);
+}
+
+/* What a server on 127.0.0.1 says to a request until it closes. */
+std::string ask (int port, const std::string &request);
+/* The head of a handshake, but for Host and more headers that a test gives. */
+std::string upgrade_request (const std::string &path,
+                             const std::string &headers);
+
+/* selftest-http.cpp, … */
+void add_http_tests ();
+void add_iam_tests ();
+void add_proxy_tests ();
+void add_signature_tests ();
 void add_speech_tests ();
+void add_tls_tests ();

@@ -29,9 +29,7 @@ struct Fixture
       return !records.empty () && predicate (records[0]);
     });
   }
-  /* What the server does wakes a client that waits for it. */
-  Server server{ { .log
-                   = [] (const auto &) { g_main_context_wakeup (nullptr); } } };
+  Server server{ { .log = wake_up } };
 };
 
 constexpr const char *sentence_stream = "/v1/p/rasr/sentence-stream";
@@ -564,6 +562,11 @@ main (int argc, char **argv)
   };
   for (const auto &test : tests)
     g_test_add_func (test.path, test.run);
+  add_http_tests ();
+  add_iam_tests ();
+  add_proxy_tests ();
+  add_signature_tests ();
+  add_tls_tests ();
   add_speech_tests ();
   return g_test_run ();
 }

@@ -58,13 +58,22 @@ send_reply (SoupServerMessage *message, const HttpReply &reply)
   soup_server_message_set_status (
       message, reply.status,
       reply.reason.empty () ? nullptr : reply.reason.c_str ());
+  SoupMessageHeaders *headers
+      = soup_server_message_get_response_headers (message);
   for (const auto &[name, value] : reply.headers)
-    soup_message_headers_append (
-        soup_server_message_get_response_headers (message), name.c_str (),
-        value.c_str ());
+    soup_message_headers_remove (headers, name.c_str ()); /* such as Date */
+  for (const auto &[name, value] : reply.headers)
+    soup_message_headers_append (headers, name.c_str (), value.c_str ());
   soup_server_message_set_response (message, reply.content_type.c_str (),
                                     SOUP_MEMORY_COPY, reply.body.data (),
                                     reply.body.size ());
+}
+
+void
+hang_up_on (SoupServerMessage *message)
+{
+  ObjectPtr<GIOStream> stream (soup_server_message_steal_connection (message));
+  g_io_stream_close (stream.get (), nullptr, nullptr);
 }
 
 } // namespace
@@ -72,6 +81,8 @@ send_reply (SoupServerMessage *message, const HttpReply &reply)
 class Server::Impl
 {
 public:
+  using Answer = std::function<HttpReply (const Request &)>;
+
   explicit Impl (Options options) : options_ (std::move (options)) {}
   ~Impl () { stop (); }
 
@@ -80,8 +91,9 @@ public:
   std::string url () const;
   int port () const { return port_; }
   void script (std::vector<Behaviour> behaviours);
-  void answer (std::string path, HttpReply reply);
+  void answer (std::string path, Answer answer);
   std::vector<Request> requests () const;
+  bool wait_for_requests (std::size_t count, Milliseconds limit) const;
   const Book &book () const { return book_; }
 
 private:
@@ -95,11 +107,23 @@ private:
     Source timer;
   };
 
+  /* Another request on its way to an answer. */
+  struct Waiting
+  {
+    ObjectPtr<SoupServerMessage> message;
+    Source timer;
+  };
+
   bool listen (std::string *error);
-  void on_request (SoupServerMessage *message, const char *path);
+  void on_request (SoupServerMessage *message, std::string path);
   bool answer_other (SoupServerMessage *message, const std::string &path);
+  void answer_later (SoupServerMessage *message, const HttpReply &reply);
   void answer_handshake (std::size_t index);
-  std::optional<HttpReply> refusal (const Pending &pending) const;
+  std::optional<HttpReply> refusal (std::size_t index,
+                                    const Pending &pending) const;
+  void refuse (std::size_t index, const HttpReply &reply);
+  void accept (std::size_t index);
+  void note_status (std::size_t index);
   void upgrade (std::size_t index);
   void drop (std::size_t index);
   void forget (std::size_t index);
@@ -111,9 +135,10 @@ private:
   Book book_;
 
   mutable std::mutex mutex_; /* of what follows */
+  mutable std::condition_variable requested_;
   std::vector<Behaviour> behaviours_{ {} };
   std::size_t next_ = 0;
-  std::map<std::string, HttpReply> answers_;
+  std::map<std::string, Answer> answers_;
   std::vector<Request> requests_;
 
   std::unique_ptr<Loop> loop_;
@@ -122,6 +147,7 @@ private:
   /* The loop's thread alone. */
   ObjectPtr<SoupServer> soup_;
   std::map<std::size_t, Pending> pending_;
+  std::map<SoupServerMessage *, Waiting> waiting_;
   std::map<std::size_t, std::unique_ptr<Session>> sessions_;
 };
 
@@ -149,6 +175,7 @@ Server::Impl::stop ()
     for (auto &[index, pending] : pending_)
       g_clear_signal_handler (&pending.wrote, pending.message.get ());
     pending_.clear ();
+    waiting_.clear ();
     sessions_.clear ();
     soup_.reset ();
   });
@@ -219,10 +246,10 @@ Server::Impl::script (std::vector<Behaviour> behaviours)
 }
 
 void
-Server::Impl::answer (std::string path, HttpReply reply)
+Server::Impl::answer (std::string path, Answer answer)
 {
   const std::lock_guard lock (mutex_);
-  answers_[std::move (path)] = std::move (reply);
+  answers_[std::move (path)] = std::move (answer);
 }
 
 std::vector<Server::Request>
@@ -230,6 +257,14 @@ Server::Impl::requests () const
 {
   const std::lock_guard lock (mutex_);
   return requests_;
+}
+
+bool
+Server::Impl::wait_for_requests (std::size_t count, Milliseconds limit) const
+{
+  std::unique_lock lock (mutex_);
+  return requested_.wait_for (lock, limit,
+                              [&] { return requests_.size () >= count; });
 }
 
 Behaviour
@@ -242,10 +277,14 @@ Server::Impl::next_behaviour ()
 }
 
 void
-Server::Impl::on_request (SoupServerMessage *message, const char *path)
+Server::Impl::on_request (SoupServerMessage *message, std::string path)
 {
   if (answer_other (message, path))
     return;
+  /* The service knows no path with a query. */
+  const char *query = g_uri_get_query (soup_server_message_get_uri (message));
+  if (query != nullptr)
+    path += std::string ("?") + query;
   const std::size_t index
       = book_.open ({ .path = path, .headers = headers_of (message) });
   log (index, path);
@@ -268,28 +307,54 @@ Server::Impl::on_request (SoupServerMessage *message, const char *path)
 bool
 Server::Impl::answer_other (SoupServerMessage *message, const std::string &path)
 {
-  HttpReply reply;
+  Answer answer;
   {
     const std::lock_guard lock (mutex_);
     const auto found = answers_.find (path);
     if (found == answers_.end ())
       return false;
-    reply = found->second;
-    const SoupMessageBody *body
-        = soup_server_message_get_request_body (message);
-    requests_.push_back (
-        { soup_server_message_get_method (message),
-          path,
-          { body->data, static_cast<std::size_t> (body->length) },
-          headers_of (message) });
+    answer = found->second;
   }
-  send_reply (message, reply);
+  const SoupMessageBody *body = soup_server_message_get_request_body (message);
+  Request request{ soup_server_message_get_method (message),
+                   path,
+                   { body->data, static_cast<std::size_t> (body->length) },
+                   headers_of (message) };
+  const HttpReply reply = answer (request);
+  if (reply.delay > Milliseconds (0) || reply.drop || !reply.answer)
+    answer_later (message, reply);
+  else
+    send_reply (message, reply);
+  const std::lock_guard lock (mutex_);
+  requests_.push_back (std::move (request));
+  requested_.notify_all ();
   return true;
+}
+
+void
+Server::Impl::answer_later (SoupServerMessage *message, const HttpReply &reply)
+{
+  soup_server_message_pause (message);
+  Waiting &waiting = waiting_[message];
+  waiting.message.reset (
+      static_cast<SoupServerMessage *> (g_object_ref (message)));
+  if (!reply.answer)
+    return;
+  const Task answer = [this, message, reply] {
+    const auto node = waiting_.extract (message);
+    if (reply.drop) {
+      hang_up_on (message);
+      return;
+    }
+    send_reply (message, reply);
+    soup_server_message_unpause (message);
+  };
+  waiting.timer.start_timer (loop_->context (), reply.delay, answer);
 }
 
 /* Why this handshake gets no 101, if so. */
 std::optional<HttpReply>
-Server::Impl::refusal (const Pending &pending) const
+Server::Impl::refusal (std::size_t index, const Pending &pending) const
 {
   const Handshake &handshake = pending.behaviour.handshake;
   if (handshake.reply)
@@ -309,7 +374,7 @@ Server::Impl::refusal (const Pending &pending) const
                           "APIG.0301",
                           "Incorrect IAM authentication information: "
                           "decrypt token fail") };
-  return std::nullopt;
+  return handshake.check ? handshake.check (book_.at (index)) : std::nullopt;
 }
 
 void
@@ -319,11 +384,37 @@ Server::Impl::answer_handshake (std::size_t index)
   if (found == pending_.end ())
     return;
   Pending &pending = found->second;
+  const auto reply = refusal (index, pending);
+  if (!reply)
+    accept (index);
+  else if (reply->answer)
+    pending.timer.start_timer (
+        loop_->context (), reply->delay,
+        [this, index, reply = *reply] { refuse (index, reply); });
+}
+
+void
+Server::Impl::refuse (std::size_t index, const HttpReply &reply)
+{
+  if (reply.drop) {
+    drop (index);
+    return;
+  }
+  SoupServerMessage *message = pending_[index].message.get ();
+  send_reply (message, reply);
+  note_status (index);
+  soup_server_message_unpause (message);
+  pending_.erase (index);
+}
+
+void
+Server::Impl::accept (std::size_t index)
+{
+  Pending &pending = pending_[index];
   SoupServerMessage *message = pending.message.get ();
-  if (const auto reply = refusal (pending)) {
-    send_reply (message, *reply);
-  } else if (soup_websocket_server_process_handshake (message, nullptr, nullptr,
-                                                      nullptr, nullptr)) {
+  const bool good = soup_websocket_server_process_handshake (
+      message, nullptr, nullptr, nullptr, nullptr);
+  if (good) {
     struct Arrival
     {
       Impl *self;
@@ -341,13 +432,20 @@ Server::Impl::answer_handshake (std::size_t index)
         },
         static_cast<GConnectFlags> (0));
   }
-  const unsigned status = soup_server_message_get_status (message);
+  note_status (index);
+  soup_server_message_unpause (message);
+  if (!good)
+    pending_.erase (index);
+}
+
+void
+Server::Impl::note_status (std::size_t index)
+{
+  const unsigned status
+      = soup_server_message_get_status (pending_[index].message.get ());
   book_.update (index,
                 [=] (Record &record) { record.handshake_status = status; });
   log (index, "handshake answered with " + std::to_string (status));
-  soup_server_message_unpause (message);
-  if (status != SOUP_STATUS_SWITCHING_PROTOCOLS)
-    pending_.erase (index);
 }
 
 void
@@ -379,9 +477,7 @@ Server::Impl::drop (std::size_t index)
   auto node = pending_.extract (index);
   if (node.empty ())
     return;
-  ObjectPtr<GIOStream> stream (
-      soup_server_message_steal_connection (node.mapped ().message.get ()));
-  g_io_stream_close (stream.get (), nullptr, nullptr);
+  hang_up_on (node.mapped ().message.get ());
   forget (index);
 }
 
@@ -439,6 +535,14 @@ Server::script (std::vector<Behaviour> behaviours)
 void
 Server::answer (std::string path, HttpReply reply)
 {
+  answer (std::move (path),
+          [reply = std::move (reply)] (const Request &) { return reply; });
+}
+
+void
+Server::answer (std::string path,
+                std::function<HttpReply (const Request &)> reply)
+{
   impl_->answer (std::move (path), std::move (reply));
 }
 
@@ -446,6 +550,12 @@ std::vector<Server::Request>
 Server::requests () const
 {
   return impl_->requests ();
+}
+
+bool
+Server::wait_for_requests (std::size_t count, Milliseconds limit) const
+{
+  return impl_->wait_for_requests (count, limit);
 }
 
 std::vector<Record>

@@ -53,9 +53,15 @@ public:
    * next, all later ones the last. Refused handshakes count. */
   void script (std::vector<Behaviour> behaviours);
 
-  /* Another resource, such as a token service, answered as it stands. */
+  /* Another resource, such as a token service, answered as it stands or, on
+   * the server's thread, as `reply` says. */
   void answer (std::string path, HttpReply reply);
+  void answer (std::string path,
+               std::function<HttpReply (const Request &)> reply);
   std::vector<Request> requests () const; /* to those paths */
+  /* Until there were so many, each with its answer decided; or false. */
+  bool wait_for_requests (std::size_t count,
+                          Milliseconds limit = Milliseconds (10000)) const;
 
   std::vector<Record> connections () const;
 
