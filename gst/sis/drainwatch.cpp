@@ -3,8 +3,6 @@
 
 namespace sis {
 
-using Clock = std::chrono::steady_clock;
-
 DrainWatch::DrainWatch (IoLoop &loop, std::chrono::seconds timeout,
                         std::function<void ()> give_up)
     : timeout_ (timeout), give_up_ (std::move (give_up)),
@@ -30,17 +28,26 @@ DrainWatch::run (bool is_waiting)
 }
 
 void
-DrainWatch::progress ()
+DrainWatch::progress (Nanoseconds pause)
 {
   if (is_running_)
-    progress_timer_.start (timeout_, give_up_);
+    progress_timer_.start (timeout_ + pause, give_up_);
 }
 
 void
 DrainWatch::limit (Nanoseconds limit)
 {
+  if (limit_left_)
+    return;
   limit_left_ = limit;
   start_limit ();
+}
+
+void
+DrainWatch::forget_limit ()
+{
+  limit_left_.reset ();
+  limit_timer_.stop ();
 }
 
 void

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "sis/net/clock.h"
 #include "sis/net/ioloop.h"
 #include "sis/stream/timeline.h"
 
@@ -20,10 +21,14 @@ public:
 
   /* Somebody waits, or nobody does. */
   void run (bool is_waiting);
-  /* Audio left, or the service said something new. */
-  void progress ();
-  /* END was sent: at the latest after `limit` of waiting it is over. */
+  /* Audio left, or the service said something new; nothing more is expected for
+   * `pause`. */
+  void progress (Nanoseconds pause = {});
+  /* END was sent for the first time: at the latest after `limit` of waiting it
+   * is over, also where another session follows. */
   void limit (Nanoseconds limit);
+  /* A session got on and was ended: the next one's END sets another limit. */
+  void forget_limit ();
   void reset ();
 
 private:
@@ -33,7 +38,7 @@ private:
   const std::function<void ()> give_up_;
   bool is_running_ = false;
   std::optional<Nanoseconds> limit_left_;
-  std::chrono::steady_clock::time_point limit_started_;
+  Clock::time_point limit_started_;
   Timer progress_timer_, limit_timer_;
 };
 

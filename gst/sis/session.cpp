@@ -22,21 +22,112 @@ Session::~Session ()
 }
 
 void
-Session::set_start (const StartConfig &start)
+Session::tune (const Tunables &tunables)
 {
-  core_->shared.lock ()->start = start;
+  core_->shared.lock ()->tunables = tunables;
+  core_->wake ();
 }
 
 void
-Session::set_auth_token (const Secret &token)
+Session::restart ()
 {
-  core_->shared.lock ()->auth_token = token;
+  core_->shared.lock ()->restart = true;
+  core_->wake ();
+}
+
+Stats
+Session::stats () const
+{
+  auto shared = core_->shared.lock ();
+  Stats stats = shared->stats;
+  stats.rate = core_->config ().rate;
+  stats.audio = shared->store.account ();
+  return stats;
+}
+
+void
+Session::set_live (bool is_live)
+{
+  core_->shared.lock ()->is_live = is_live;
 }
 
 void
 Session::anchor (const Anchor &anchor)
 {
   core_->shared.lock ()->timeline.add (anchor);
+}
+
+void
+Session::discard (Nanoseconds length)
+{
+  core_->shared.lock ()->store.refuse (
+      time_to_samples (length, core_->config ().rate));
+}
+
+/* The rest of a block is dropped. */
+static void
+refuse (Shared &shared, AudioBlock &block)
+{
+  const auto samples
+      = Position (block.bytes.size () / block.format.sample_bytes ());
+  shared.store.refuse (samples, block.kind);
+  block.first += samples;
+  block.bytes = {};
+}
+
+static void
+note_overflow (Shared &shared, Stretch gone)
+{
+  if (gone.samples == 0)
+    return;
+  if (shared.overflow.samples == 0) {
+    shared.overflow.first = gone.first;
+    shared.overflow_times = shared.timeline.at (gone.first);
+  }
+  shared.overflow.samples += gone.samples;
+  shared.last_overflow = Clock::now ();
+  shared.timeline.forget_between (gone.first, gone.first + gone.samples);
+}
+
+static Leaky
+leaky_now (const Config &config, const Shared &shared)
+{
+  if (config.leaky != Leaky::Auto)
+    return config.leaky;
+  return shared.is_live ? Leaky::Downstream : Leaky::No;
+}
+
+/* The store is full: true if audio was dropped, and there is room or nothing
+ * left to store. */
+static bool
+leak (Leaky leaky, Shared &shared, AudioBlock &block)
+{
+  const auto samples
+      = Position (block.bytes.size () / block.format.sample_bytes ());
+  switch (leaky) {
+  case Leaky::Upstream:
+    note_overflow (shared, { block.first, samples });
+    refuse (shared, block);
+    return true;
+  case Leaky::Downstream:
+    note_overflow (shared, shared.store.make_room (samples));
+    return true;
+  case Leaky::Auto:
+  case Leaky::No:
+    break;
+  }
+  return false;
+}
+
+/* Stores what there is room for. */
+static void
+store (Shared &shared, AudioBlock &block)
+{
+  const std::size_t taken = shared.store.append (block.format, block.first,
+                                                 block.bytes, block.kind);
+  block.bytes = block.bytes.subspan (taken);
+  block.first += Position (taken / block.format.sample_bytes ());
+  shared.last_audio = Clock::now ();
 }
 
 Session::Answer
@@ -48,26 +139,26 @@ Session::offer (AudioBlock &block)
     return shared->interrupted || shared->paused || shared->flushing
            || shared->failed || shared->closed;
   };
-  while (true) {
-    if (shared->failed || shared->closed)
+  while (block.bytes.size () >= sample) {
+    if (shared->failed && !shared->closed
+        && core_->config ().discards_after_error)
+      refuse (*shared, block);
+    else if (shared->failed || shared->closed)
       return Answer::Closed;
-    if (is_stopped ())
+    else if (is_stopped ())
       return Answer::Interrupted;
-    const std::size_t taken
-        = shared->store.append (block.format, block.first, block.bytes);
-    block.bytes = block.bytes.subspan (taken);
-    block.first += Position (taken / sample);
-    if (taken > 0)
-      shared->last_audio = std::chrono::steady_clock::now ();
-    if (taken > 0 && shared->store.ready_format ())
+    else if (shared->store.has_room ())
+      store (*shared, block);
+    else if (!leak (leaky_now (core_->config (), *shared), *shared, block)) {
+      shared->waiting_for_room = true;
+      shared.wait (core_->changed,
+                   [&] { return is_stopped () || shared->store.has_room (); });
+      shared->waiting_for_room = false;
+    }
+    if (shared->store.ready_format () || shared->overflow.samples > 0)
       core_->wake ();
-    if (block.bytes.size () < sample)
-      return Answer::Accepted;
-    shared->waiting_for_room = true;
-    shared.wait (core_->changed,
-                 [&] { return is_stopped () || shared->store.has_room (); });
-    shared->waiting_for_room = false;
   }
+  return Answer::Accepted;
 }
 
 void
@@ -91,6 +182,9 @@ Session::drain ()
   });
   shared->draining = false;
   core_->wake ();
+  if (shared->failed && !shared->closed
+      && core_->config ().discards_after_error)
+    return Answer::Accepted;
   if (shared->failed || shared->closed)
     return Answer::Closed;
   return shared->drained ? Answer::Accepted : Answer::Interrupted;
@@ -111,7 +205,9 @@ Session::fail (const Failure &failure)
     return shared->failed || shared->interrupted || shared->paused
            || shared->flushing || shared->closed;
   });
-  return Answer::Closed;
+  return core_->config ().discards_after_error && !shared->closed
+             ? Answer::Accepted
+             : Answer::Closed;
 }
 
 void
@@ -141,6 +237,7 @@ Session::flush_start ()
     auto shared = core_->shared.lock ();
     shared->flushing = true;
     shared->generation++;
+    shared->overflow = {};
     shared->store.clear ();
   }
   core_->wake ();
@@ -158,8 +255,8 @@ Session::flush_stop ()
   shared->drained = false;
   shared->flushing = false;
   if (!core_->is_on_loop ())
-    shared.wait_for (core_->changed, delivery_limit,
-                     [&shared] { return !shared->delivering; });
+    shared.wait_until (core_->changed, Clock::now () + delivery_limit,
+                       [&shared] { return !shared->delivering; });
 }
 
 void
@@ -173,9 +270,9 @@ Session::close ()
   core_->shut_down ();
   core_->changed.notify_all ();
   if (!core_->is_on_loop ())
-    shared.wait_for (core_->changed, delivery_limit, [&shared] {
-      return shared->shut_down && !shared->delivering;
-    });
+    shared.wait_until (
+        core_->changed, Clock::now () + delivery_limit,
+        [&shared] { return shared->shut_down && !shared->delivering; });
 }
 
 } // namespace sis

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include "sis/base/secret.h"
-#include "sis/protocol/endpoint.h"
+#include "sis/protocol/credentials.h"
 #include "sis/protocol/failure.h"
+#include "sis/protocol/header.h"
 #include "sis/protocol/message.h"
+#include "sis/protocol/transport.h"
 #include "sis/stream/audiostore.h"
+#include "sis/stream/reconnect.h"
 #include "sis/stream/timeline.h"
 #include "sis/stream/transcripts.h"
 
@@ -29,23 +31,42 @@
  *     Never both; never across libsoup, a listener call or a bus message. */
 namespace sis {
 
-/* What a session needs to know; does not change while it lives. */
+/* What happens to audio when the store is full. */
+enum class Leaky { Auto, No, Upstream, Downstream };
+
+/* What may change while a session lives. */
+struct Tunables
+{
+  StartConfig start; /* audio_format is filled in from the audio */
+  Credentials credentials;
+  std::string enterprise_project_id; /* empty: not sent */
+  double max_send_rate = 0;          /* times real time; 0: no limit */
+};
+
+/* What a session needs to know besides; does not change while it lives. */
 struct Config
 {
   Endpoint endpoint;
   std::string project_id;
   Mode mode = Mode::Continue;
   int rate = 16000;
-  StartConfig start; /* audio_format is filled in from the audio */
-  Secret auth_token;
+  Tunables tunables;
   std::string user_agent;
+  Headers extra_headers;
+  Transport transport;
   Nanoseconds chunk_duration{ std::chrono::milliseconds (100) };
   Nanoseconds max_buffer_duration{ std::chrono::seconds (30) };
+  Nanoseconds replay_duration{ std::chrono::seconds (60) };
+  Leaky leaky = Leaky::Auto;
+  Reconnecting::Settings reconnect;
   std::chrono::seconds timeout{ 20 };
   std::chrono::seconds keepalive_interval{ 15 }; /* 0: off */
   /* Without audio for so long the service's session is ended in order; the next
    * audio opens another. 0: never. */
   Nanoseconds idle_timeout{ std::chrono::seconds (10) };
+  Nanoseconds max_session_duration{}; /* 0: by mode */
+  bool discards_after_error = false;  /* takes and drops audio then */
+  bool tells_progress = false;
 };
 
 /* What a session tells. */
@@ -77,15 +98,51 @@ struct Ended
   std::string reason; /* NORMAL, CANCEL, ERROR, LOST, TIMEOUT */
 };
 
+/* How far the stream has come, each time that it has and behind each RESULT, if
+ * Config asks for it. */
+struct Progress
+{
+  Nanoseconds covered{};    /* running time: no final will begin before */
+  bool is_all_sent = false; /* nothing that was offered waits, but for what does
+                               not fill a message */
+  bool operator== (const Progress &) const = default;
+};
+
 struct Warning
 {
   Failure failure;
 };
 
+/* Audio was lost as the store was full, for the last time at least a second
+ * ago. */
+struct Overflow
+{
+  Times times; /* of the first sample that was lost */
+  Nanoseconds dropped{};
+  Nanoseconds processed{}; /* of the whole run, but for what was dropped */
+  bool is_live = false;
+};
+
 /* A Failure is the last event but for Ended: the session takes no more audio.
  */
 using Event = std::variant<Connecting, Started, Transcript, Occurrence, Ended,
-                           Warning, Failure>;
+                           Overflow, Progress, Warning, Failure>;
+
+/* Where a session stands. */
+struct Stats
+{
+  const char *state = "idle"; /* idle, connecting, starting, streaming, ending,
+                                 waiting, failed */
+  std::string trace_id;
+  unsigned sessions = 0;
+  unsigned reconnects = 0;                /* attempts after a failure */
+  std::uint64_t bytes_sent = 0;           /* of audio, padding included */
+  std::uint64_t finals = 0, interims = 0; /* told */
+  std::uint64_t malformed = 0;
+  Nanoseconds last_result_latency{}; /* since its last sample was sent */
+  int rate = 16000;
+  AudioAccount audio; /* in samples */
+};
 
 class Listener
 {
@@ -102,6 +159,7 @@ public:
 struct AudioBlock
 {
   AudioFormat format;
+  AudioStore::Kind kind = AudioStore::Kind::Audio;
   Position first = 0; /* of bytes[0] */
   std::span<const std::byte> bytes;
 };
@@ -124,17 +182,24 @@ public:
     Closed,      /* by a failure that was told already, or by close () */
   };
 
-  /* Any thread. For the service's sessions that start from now on. */
-  void set_start (const StartConfig &start);
+  /* Any thread. For the service's sessions, and handshakes, from now on. */
+  void tune (const Tunables &tunables);
 
-  /* Any thread. For the next handshake. */
-  void set_auth_token (const Secret &token);
+  /* Any thread. A running session of the service is replaced as soon as nothing
+   * is lost by it, so that what was tuned applies. */
+  void restart ();
+
+  /* Any thread. */
+  Stats stats () const;
+
+  /* Streaming thread. Audio comes at its own pace: it is not to be held up. */
+  void set_live (bool is_live);
 
   /* Streaming thread. Says what time it is at a sample that is yet to come. */
   void anchor (const Anchor &anchor);
 
-  /* Streaming thread. Takes audio from the front of `block`, waiting for room;
-   * what is left of it afterwards is to be offered again. */
+  /* Streaming thread. Takes audio from the front of `block`, waiting for room
+   * or dropping audio; what is left of it afterwards is to be offered again. */
   Answer offer (AudioBlock &block);
 
   /* Streaming thread. The audio offered from now on is for another session of
@@ -147,9 +212,13 @@ public:
   Answer drain ();
 
   /* Streaming thread. A warning or failure that the caller found, to be told in
-   * its turn on the I/O thread. fail () waits until it was told. */
+   * its turn on the I/O thread. fail () waits until it was told; Accepted:
+   * audio is taken all the same, and dropped. */
   void warn (const Failure &failure);
   Answer fail (const Failure &failure);
+
+  /* Streaming thread. Counts audio that cannot be offered. */
+  void discard (Nanoseconds length);
 
   /* Any thread. true: offer () and drain () return Interrupted at once. */
   void interrupt (bool interrupted);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* From one state to the next, and sending. */
 #include "sis/sessioncore.h"
 
 #include <algorithm>
@@ -7,22 +8,24 @@
 namespace sis {
 namespace {
 
-/* Two sessions never start closer together. */
-constexpr std::chrono::milliseconds start_distance{ 200 };
+/* Results are late by seconds, not by minutes. */
+constexpr std::size_t max_sent_at = 256;
 
-/* An END cancel:true is answered at once, or not waited for. */
-constexpr std::chrono::seconds cancel_limit{ 1 };
+/* New audio that shows that the service works again. */
+constexpr std::chrono::seconds recovered_after{ 30 };
 
-using Clock = std::chrono::steady_clock;
+/* The service's own values where START does not tell it others. */
+constexpr std::chrono::seconds default_vad_head{ 10 };
+constexpr std::chrono::seconds default_sentence{ 30 };
 
 } // namespace
 
 Shared::Shared (const Config &config)
     : store ({ .rate = config.rate,
                .chunk = config.chunk_duration,
-               .max_waiting = config.max_buffer_duration }),
-      timeline (config.rate), start (config.start),
-      auth_token (config.auth_token)
+               .max_waiting = config.max_buffer_duration,
+               .max_replay = config.replay_duration }),
+      timeline (config.rate), tunables (config.tunables)
 {
 }
 
@@ -31,7 +34,10 @@ SessionCore::SessionCore (const Config &config,
     : shared (config), config_ (config), listener_ (std::move (listener)),
       loop_ (IoLoop::acquire ()),
       bell_ (*loop_, "sis-session", [this] { step_on_loop (); }),
+      reconnecting_ (config.reconnect), limit_ (first_limit (config)),
       idle_timer_ (*loop_, "sis-idle"), reply_timer_ (*loop_, "sis-reply"),
+      limit_timer_ (*loop_, "sis-limit"), pace_timer_ (*loop_, "sis-pace"),
+      overflow_timer_ (*loop_, "sis-overflow"),
       drain_watch_ (*loop_, config.timeout,
                     [this] { give_up_drain_on_loop (); })
 {
@@ -43,6 +49,8 @@ SessionCore::name (State state) noexcept
   switch (state) {
   case State::Idle:
     return "idle";
+  case State::Waiting:
+    return "waiting";
   case State::Connecting:
     return "connecting";
   case State::Starting:
@@ -62,7 +70,10 @@ SessionCore::is_legal (State from, State to) noexcept
 {
   switch (from) {
   case State::Idle:
-    return to == State::Connecting || to == State::Failed;
+    return to == State::Connecting || to == State::Waiting
+           || to == State::Failed;
+  case State::Waiting:
+    return to == State::Connecting || to == State::Idle || to == State::Failed;
   case State::Connecting:
     return to == State::Starting || to == State::Idle || to == State::Failed;
   case State::Starting:
@@ -80,11 +91,16 @@ SessionCore::is_legal (State from, State to) noexcept
 void
 SessionCore::set_state (State state)
 {
+  if (state == state_)
+    return;
   g_assert (is_legal (state_, state));
   log (std::string (name (state_)) + " -> " + name (state));
   state_ = state;
   idle_timer_.stop ();
   reply_timer_.stop ();
+  limit_timer_.stop ();
+  pace_timer_.stop ();
+  shared.lock ()->stats.state = name (state);
 }
 
 void
@@ -106,7 +122,7 @@ SessionCore::fail (const Failure &failure)
 {
   loop_->invoke ([self = shared_from_this (), failure] {
     if (self->state_ != State::Failed && !self->shared.lock ()->closed)
-      self->fail_on_loop (failure, "ERROR");
+      self->stop_on_loop (failure, "ERROR");
   });
 }
 
@@ -115,10 +131,13 @@ SessionCore::shut_down_on_loop ()
 {
   tell_end_on_loop ("CANCEL");
   bell_.remove_on_loop ();
-  idle_timer_.stop ();
-  reply_timer_.stop ();
+  for (Timer *timer : { &idle_timer_, &reply_timer_, &limit_timer_,
+                        &pace_timer_, &overflow_timer_ })
+    timer->stop ();
   drain_watch_.reset ();
-  connection_.reset ();
+  drop_connection_on_loop ();
+  http_.reset ();
+  iam_http_.reset ();
   shared.lock ()->shut_down = true;
   changed.notify_all ();
 }
@@ -136,15 +155,12 @@ SessionCore::view ()
     .at_break = s->store.is_at_break (),
     .idle = config_.idle_timeout.count () > 0
             && Clock::now () - s->last_audio >= config_.idle_timeout,
+    .restart = s->restart,
+    .overflows = s->overflow.samples > 0,
+    .is_live = s->is_live,
+    .max_send_rate = s->tunables.max_send_rate,
+    .before_eviction = s->store.before_eviction (),
   };
-}
-
-/* Does what is ready belong to this session? */
-bool
-SessionCore::can_send_on_loop (const View &now) const noexcept
-{
-  return now.ready && *now.ready == format_ && !is_padded_
-         && (!now.at_break || span_.sent == span_.first);
 }
 
 /* The one place that decides what comes next. */
@@ -155,21 +171,19 @@ SessionCore::step_on_loop ()
   const View now = view ();
   if (now.generation != generation_)
     flush_on_loop (now.generation);
+  if (now.overflows)
+    watch_overflow_on_loop ();
+
+  if (now.restart)
+    note_restart_on_loop ();
 
   switch (state_) {
   case State::Idle:
-    if (now.ready)
-      connect_on_loop (*now.ready);
-    else if (now.eos && now.empty)
-      drained_on_loop ();
+  case State::Waiting:
+    begin_on_loop (now);
     break;
   case State::Streaming:
-    if (can_send_on_loop (now)) {
-      connection_->want_writable ();
-    } else if (now.ready || (now.empty && (now.eos || now.idle))) {
-      is_last_ = now.eos && !now.ready;
-      end_on_loop (Ending::InOrder);
-    }
+    stream_on_loop (now);
     break;
   case State::Connecting:
   case State::Starting:
@@ -177,8 +191,63 @@ SessionCore::step_on_loop ()
   case State::Failed:
     break;
   }
-  drain_watch_.run (now.draining
-                    && (state_ == State::Streaming || state_ == State::Ending));
+  drain_watch_.run (now.draining && state_ != State::Failed);
+  tell_progress_on_loop ();
+}
+
+/* A session that is still to start has the new settings anyhow. */
+void
+SessionCore::note_restart_on_loop ()
+{
+  shared.lock ()->restart = false;
+  const bool is_running
+      = state_ == State::Starting || state_ == State::Streaming;
+  if (is_running && !current_.restart_at)
+    current_.restart_at = current_.map.length ();
+}
+
+void
+SessionCore::begin_on_loop (const View &now)
+{
+  if (!now.ready) {
+    set_state (State::Idle);
+    if (now.eos && now.empty)
+      drained_on_loop ();
+    return;
+  }
+  if (awaits_credentials_on_loop ())
+    return;
+  auto earliest = not_before_;
+  if (last_start_ != Clock::time_point{})
+    earliest = std::max<Clock::time_point> (
+        earliest, last_start_ + config_.reconnect.delay);
+  const auto wait = earliest - Clock::now ();
+  if (wait <= Clock::duration::zero ()) {
+    connect_on_loop (*now.ready);
+    return;
+  }
+  set_state (State::Waiting);
+  if (!reply_timer_.is_running ())
+    reply_timer_.start (wait, [this] { step_on_loop (); });
+}
+
+void
+SessionCore::stream_on_loop (const View &now)
+{
+  if (must_roll_over_on_loop ()) {
+    roll_over_on_loop ();
+  } else if (can_send_on_loop (now)) {
+    const auto wait = rate_limit_on_loop (now) > 0 ? pacer_.wait (Clock::now ())
+                                                   : Nanoseconds::zero ();
+    if (wait <= Nanoseconds::zero ())
+      connection_->want_writable ();
+    else if (!pace_timer_.is_running ())
+      pace_timer_.start (wait, [this] { step_on_loop (); });
+  } else if (now.ready || (now.empty && (now.eos || now.idle))) {
+    current_.is_last = now.eos && !now.ready;
+    current_.is_idle = now.empty && !now.eos;
+    end_on_loop ();
+  }
 }
 
 /* A message that waits to be filled is sent as it is, and the session ended. */
@@ -209,49 +278,66 @@ SessionCore::watch_idle_on_loop ()
 void
 SessionCore::connect_on_loop (AudioFormat format)
 {
-  const auto wait = last_start_ + start_distance - Clock::now ();
-  if (last_start_ != Clock::time_point{} && wait > Clock::duration::zero ()) {
-    if (!reply_timer_.is_running ())
-      reply_timer_.start (wait, [this] { step_on_loop (); });
-    return;
-  }
   set_state (State::Connecting);
   last_start_ = Clock::now ();
-  format_ = format;
-  ending_ = Ending::InOrder;
-  has_warned_ = false;
-  is_last_ = is_padded_ = false;
-  trace_id_.clear ();
-  drain_watch_.reset ();
-
-  Connection::Settings settings{
-    .url = config_.endpoint.url (config_.project_id, config_.mode),
-    .user_agent = config_.user_agent,
-    .timeout = config_.timeout,
-    .keepalive = config_.keepalive_interval,
-  };
-  if (config_.endpoint.may_carry_secrets ())
-    settings.auth_token = shared.lock ()->auth_token;
+  current_ = Current{ .format = format };
   tell_on_loop (Connecting{ ++attempt_, config_.endpoint.host });
-  connection_ = std::make_unique<Connection> (loop_, settings, *this);
+  authorize_on_loop ();
 }
 
 void
 SessionCore::on_open_on_loop ()
 {
   set_state (State::Starting);
-  StartConfig start = shared.lock ()->start;
-  start.audio_format = format_;
+  last_start_ = Clock::now ();
+  StartConfig start = shared.lock ()->tunables.start;
+  start.audio_format = current_.format;
+  current_.longest_sentence = default_sentence;
+  if (start.max_seconds)
+    current_.longest_sentence = std::chrono::seconds (*start.max_seconds);
+  current_.vad_head = default_vad_head;
+  if (start.vad_head.value_or (0) > 0)
+    current_.vad_head = Milliseconds (*start.vad_head);
   connection_->send_text (build_start (start));
   reply_timer_.start (config_.timeout, [this] {
     const auto keep = shared_from_this ();
-    fail_on_loop (
+    failed_on_loop (
         Failure{ .kind = FailureKind::Open,
+                 .cause = FailureCause::Timeout,
                  .transience = Transience::Yes,
                  .text = "The service did not answer START in time (timeout). "
                          "Try again later, or set timeout higher." },
         "TIMEOUT");
   });
+}
+
+/* Does what is ready belong to this session? */
+bool
+SessionCore::can_send_on_loop (const View &now) const noexcept
+{
+  return now.ready && *now.ready == current_.format && !current_.is_padded
+         && (!now.at_break || current_.map.length () == 0);
+}
+
+/* Must what was sent stay in the store until it is covered? A file can wait. */
+bool
+SessionCore::is_kept_on_loop (const View &now) const noexcept
+{
+  return !now.is_live && config_.mode == Mode::Continue
+         && config_.reconnect.policy != Reconnect::Never
+         && config_.replay_duration.count () > 0;
+}
+
+/* A multiple of real time; 0: none. A file does not outrun what can be kept for
+ * another attempt, and silence does not stall it. */
+double
+SessionCore::rate_limit_on_loop (const View &now) const noexcept
+{
+  const bool would_evict = now.before_eviction < time_to_samples (
+                               config_.chunk_duration, config_.rate);
+  if (!is_kept_on_loop (now) || !would_evict)
+    return now.max_send_rate;
+  return now.max_send_rate > 0 ? std::min (now.max_send_rate, 1.0) : 1.0;
 }
 
 void
@@ -260,169 +346,74 @@ SessionCore::on_writable_on_loop ()
   const auto keep = shared_from_this ();
   if (state_ != State::Streaming)
     return;
-  if (!can_send_on_loop (view ())) {
-    step_on_loop ();
-    return;
-  }
+  const View now = view ();
+  const bool must_wait = rate_limit_on_loop (now) > 0
+                         && pacer_.wait (Clock::now ()) > Nanoseconds::zero ();
+  if (can_send_on_loop (now) && !must_wait && !must_roll_over_on_loop ())
+    send_on_loop (now);
+  step_on_loop ();
+}
+
+void
+SessionCore::send_on_loop (const View &now)
+{
+  const Position chunk = time_to_samples (config_.chunk_duration, config_.rate);
+  const double rate = rate_limit_on_loop (now);
+  Position most = config_.rate;
+  if (rate > 0)
+    most = chunk;
+  else if (is_kept_on_loop (now))
+    most = std::max (chunk, now.before_eviction);
   std::optional<AudioPiece> piece;
+  Position fresh = 0;
   {
     auto s = shared.lock ();
-    if (s->generation == generation_)
-      piece = s->store.next (format_);
-  }
-  if (piece) {
-    const std::size_t least = format_.min_message_bytes ();
-    if (piece->bytes.size () >= least) {
-      connection_->send_audio (piece->bytes);
-    } else {
-      /* Only the last message can be so short: padding has no place in time,
-       * what comes after it would lie in the wrong one. */
-      is_padded_ = true;
-      std::byte padded[320];
-      std::memset (padded, int (format_.silence ()), least);
-      std::memcpy (padded, piece->bytes.data (), piece->bytes.size ());
-      connection_->send_audio ({ padded, least });
-    }
-    span_.sent = piece->end ();
-    changed.notify_all ();
-    drain_watch_.progress ();
-  }
-  step_on_loop ();
-}
-
-void
-SessionCore::on_closed_on_loop (Failure failure)
-{
-  const auto keep = shared_from_this ();
-  if (state_ == State::Ending && ending_ != Ending::InOrder)
-    over_on_loop ("LOST");
-  else
-    fail_on_loop (std::move (failure), "LOST");
-}
-
-void
-SessionCore::flush_on_loop (unsigned generation)
-{
-  transcripts_.forget_open ();
-  switch (state_) {
-  case State::Connecting:
-  case State::Starting:
-    connection_.reset ();
-    set_state (State::Idle);
-    break;
-  case State::Streaming:
-    end_on_loop (Ending::Flushed);
-    break;
-  case State::Ending:
-    ending_ = Ending::Flushed;
-    tell_end_on_loop ("CANCEL");
-    reply_timer_.start (cancel_limit, [this] { over_on_loop ("CANCEL"); });
-    break;
-  case State::Idle:
-  case State::Failed:
-    break;
-  }
-  generation_ = generation;
-}
-
-void
-SessionCore::end_on_loop (Ending ending)
-{
-  const bool cancel = ending == Ending::Flushed;
-  set_state (State::Ending);
-  ending_ = ending;
-  connection_->send_text (build_end (cancel));
-  if (cancel) {
-    tell_end_on_loop ("CANCEL");
-    reply_timer_.start (cancel_limit, [this] { over_on_loop ("CANCEL"); });
-    return;
-  }
-  drain_watch_.limit (3 * config_.timeout
-                      + samples_to_time (span_.sent - covered_, config_.rate));
-  drain_watch_.progress ();
-  if (is_last_)
-    return;
-  reply_timer_.start (config_.timeout, [this] {
-    const auto keep = shared_from_this ();
-    fail_on_loop (
-        Failure{ .kind = FailureKind::Lost,
-                 .transience = Transience::Yes,
-                 .text
-                 = "The service did not answer END in time (timeout). The "
-                   "last transcripts of the session may be missing." },
-        "TIMEOUT");
-  });
-}
-
-/* The service's session is over, as it should be. */
-void
-SessionCore::over_on_loop (const char *reason)
-{
-  const auto keep = shared_from_this ();
-  for (const Transcript &transcript : transcripts_.interrupt ())
-    tell_on_loop (transcript);
-  tell_end_on_loop (*reason != '\0' ? reason : "NORMAL");
-  Connection::close_on_loop (std::move (connection_));
-  set_state (State::Idle);
-  step_on_loop ();
-}
-
-void
-SessionCore::fail_on_loop (Failure failure, const char *reason)
-{
-  for (const Transcript &transcript : transcripts_.interrupt ())
-    tell_on_loop (transcript);
-  tell_end_on_loop (reason);
-  connection_.reset ();
-  set_state (State::Failed);
-  failure.session = session_;
-  tell_on_loop (failure);
-  {
-    auto s = shared.lock ();
-    s->failed = true;
-    s->store.clear ();
-  }
-  changed.notify_all ();
-  drain_watch_.reset ();
-}
-
-/* Nothing more is to be expected: what came is all there is. */
-void
-SessionCore::give_up_drain_on_loop ()
-{
-  const auto keep = shared_from_this ();
-  drain_watch_.reset ();
-  tell_on_loop (Warning{ Failure{
-      .kind = FailureKind::Drain,
-      .text = "The service did not send its last transcripts in time "
-              "(timeout). The end of the stream may be missing.",
-      .trace_id = trace_id_,
-      .session = session_,
-  } });
-  for (const Transcript &transcript : transcripts_.interrupt ())
-    tell_on_loop (transcript);
-  tell_end_on_loop ("TIMEOUT");
-  connection_.reset ();
-  set_state (State::Idle);
-  {
-    auto s = shared.lock ();
-    if (s->generation == generation_)
-      s->store.clear ();
-  }
-  step_on_loop ();
-}
-
-void
-SessionCore::drained_on_loop ()
-{
-  {
-    auto s = shared.lock ();
-    /* A flush may have passed since the decision. */
-    if (s->generation != generation_ || !s->eos || !s->store.empty ())
+    if (s->generation != generation_)
       return;
-    s->drained = true;
+    const AudioAccount before = s->store.account ();
+    piece = s->store.next (current_.format, std::min (most, room_on_loop ()));
+    if (piece)
+      fresh = piece->samples ()
+              - (s->store.account ().replayed - before.replayed);
   }
+  if (!piece)
+    return;
+  const std::size_t least = current_.format.min_message_bytes ();
+  if (piece->bytes.size () >= least) {
+    connection_->send_audio (piece->bytes);
+  } else {
+    /* Only the last message can be so short: padding has no place in time,
+     * what comes after it would lie in the wrong one. */
+    current_.is_padded = true;
+    std::byte padded[320];
+    std::memset (padded, int (current_.format.silence ()), least);
+    std::memcpy (padded, piece->bytes.data (), piece->bytes.size ());
+    connection_->send_audio ({ padded, least });
+  }
+  if (rate > 0)
+    pacer_.sent (samples_to_time (piece->samples (), config_.rate), rate,
+                 Clock::now ());
+  else
+    pacer_.start (config_.chunk_duration, Clock::now ());
+  count_sent_on_loop (*piece, std::max (piece->bytes.size (), least), fresh);
+}
+
+void
+SessionCore::count_sent_on_loop (const AudioPiece &piece, std::size_t bytes,
+                                 Position fresh)
+{
+  current_.map.sent (piece.first, piece.end ());
+  current_.sent_at.emplace_back (current_.map.length (), Clock::now ());
+  if (current_.sent_at.size () > max_sent_at)
+    current_.sent_at.pop_front ();
+  fresh_ += fresh;
+  if (samples_to_time (fresh_, config_.rate) >= recovered_after)
+    recovered_on_loop ();
+  if (fresh > 0)
+    idle_failures_ = 0;
+  shared.lock ()->stats.bytes_sent += bytes;
   changed.notify_all ();
+  drain_watch_.progress ();
 }
 
 bool
@@ -437,17 +428,46 @@ SessionCore::tell_on_loop (const Event &event)
       return false;
     s->delivering = true;
   }
-  listener_->on_event (event);
+  if (const auto *warning = std::get_if<Warning> (&event))
+    listener_->on_event (Warning{ masked_on_loop (warning->failure) });
+  else if (const auto *failure = std::get_if<Failure> (&event))
+    listener_->on_event (masked_on_loop (*failure));
+  else
+    listener_->on_event (event);
   shared.lock ()->delivering = false;
   changed.notify_all ();
   return true;
 }
 
 void
+SessionCore::tell_progress_on_loop ()
+{
+  if (!config_.tells_progress || state_ == State::Failed)
+    return;
+  Progress progress;
+  {
+    auto s = shared.lock ();
+    progress.covered = s->timeline.at (s->store.covered ()).running_time;
+    progress.is_all_sent = !s->store.ready_format ();
+  }
+  if (progress_ != progress && tell_on_loop (progress))
+    progress_ = progress;
+}
+
+void
+SessionCore::tell_transcript_on_loop (const Transcript &transcript)
+{
+  if (!tell_on_loop (transcript))
+    return;
+  auto s = shared.lock ();
+  (transcript.is_final ? s->stats.finals : s->stats.interims)++;
+}
+
+void
 SessionCore::tell_end_on_loop (const std::string &reason)
 {
-  if (std::exchange (is_open_, false))
-    tell_on_loop (Ended{ trace_id_, session_, reason });
+  if (std::exchange (current_.is_open, false))
+    tell_on_loop (Ended{ current_.trace_id, session_, reason });
 }
 
 } // namespace sis

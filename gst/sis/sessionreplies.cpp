@@ -5,13 +5,21 @@
 #include <algorithm>
 
 namespace sis {
+namespace {
+
+/* Of the session's limit: from here on a final is waited for, to lose nothing
+ * by the change. */
+constexpr double nearly = 0.95;
+
+} // namespace
 
 void
 SessionCore::on_text_on_loop (std::string_view text)
 {
   const auto keep = shared_from_this ();
-  std::visit ([this] (const auto &message) { received_on_loop (message); },
-              parse (text));
+  ServerMessage message = parse (text);
+  mask_on_loop (message);
+  std::visit ([this] (const auto &said) { received_on_loop (said); }, message);
 }
 
 void
@@ -26,7 +34,7 @@ bool
 SessionCore::is_telling () const noexcept
 {
   return state_ == State::Streaming
-         || (state_ == State::Ending && ending_ != Ending::Flushed);
+         || (state_ == State::Ending && current_.ending == Ending::InOrder);
 }
 
 void
@@ -37,16 +45,27 @@ SessionCore::received_on_loop (const StartReply &reply)
     return;
   }
   set_state (State::Streaming);
-  trace_id_ = reply.trace_id;
+  current_.trace_id = reply.trace_id;
+  current_.started = Clock::now ();
   {
     auto s = shared.lock ();
-    span_ = SessionSpan{ config_.rate, s->store.begin (), s->store.begin () };
-    s->timeline.forget_before (span_.first);
+    const Position at = s->store.next_position ();
+    current_.map = SessionMap (config_.rate, at);
+    current_.watermark = Watermark (
+        { .mode = config_.mode,
+          .message = time_to_samples (config_.chunk_duration, config_.rate),
+          .vad_head = time_to_samples (current_.vad_head, config_.rate) },
+        at);
+    s->timeline.forget_before (std::min (at, s->store.begin ()));
   }
-  covered_ = span_.first;
-  is_open_ = tell_on_loop (Started{ trace_id_, session_ + 1 });
-  if (is_open_)
-    ++session_;
+  transcripts_.start_session (session_ + 1);
+  current_.is_open = tell_on_loop (Started{ current_.trace_id, session_ + 1 });
+  if (current_.is_open) {
+    auto s = shared.lock ();
+    s->stats.sessions = ++session_;
+    s->stats.trace_id = current_.trace_id;
+  }
+  limit_timer_.start (limit_, [this] { step_on_loop (); });
   watch_idle_on_loop ();
   step_on_loop ();
 }
@@ -57,6 +76,7 @@ SessionCore::received_on_loop (const Result &result)
   if (!is_telling ())
     return;
   bool is_news = false;
+  bool has_final = false;
   for (const Segment &segment : result.segments) {
     std::optional<Transcript> transcript;
     {
@@ -64,39 +84,72 @@ SessionCore::received_on_loop (const Result &result)
       if (s->generation != generation_)
         return;
       transcript = transcripts_.take (
-          segment, result.trace_id.empty () ? trace_id_ : result.trace_id,
-          session_, span_, s->timeline);
+          segment,
+          result.trace_id.empty () ? current_.trace_id : result.trace_id,
+          current_.map, current_.watermark.value (), s->timeline);
     }
-    if (segment.is_final && segment.end_time)
-      cover_on_loop (span_.at (*segment.end_time));
-    is_news = is_news || !is_repeated_on_loop (segment);
+    has_final |= segment.is_final;
+    is_news = is_news || (transcript && !is_repeated_on_loop (segment));
+    measure_latency_on_loop (segment);
     if (transcript)
-      tell_on_loop (*transcript);
+      tell_transcript_on_loop (*transcript);
   }
   if (is_news)
     drain_watch_.progress ();
+  read_watermark_on_loop (result);
+  progress_.reset ();
+  const bool is_nearly_full
+      = double (used_on_loop ().count ()) >= nearly * double (limit_.count ());
+  if (has_final && state_ == State::Streaming && config_.mode == Mode::Continue
+      && (is_nearly_full || current_.restart_at))
+    roll_over_on_loop ();
+  step_on_loop ();
 }
 
-/* What lies a minute before a final is not asked for any more. */
+/* Once all of a RESULT is told. */
 void
-SessionCore::cover_on_loop (Position end)
+SessionCore::read_watermark_on_loop (const Result &result)
 {
-  covered_ = std::max (covered_, end);
-  shared.lock ()->timeline.forget_before (covered_ - 60 * config_.rate);
+  bool has_final = false;
+  std::optional<Position> end;
+  for (const Segment &segment : result.segments) {
+    has_final |= segment.is_final;
+    if (segment.is_final && segment.end_time)
+      end = std::max (end.value_or (0),
+                      current_.map.end_at (*segment.end_time));
+  }
+  current_.watermark.read_result (has_final, end, transcripts_.first_open (),
+                                  current_.map.end ());
+  cover_on_loop ();
+}
+
+/* How long ago the last sample of the segment was sent. */
+void
+SessionCore::measure_latency_on_loop (const Segment &segment)
+{
+  if (!segment.end_time)
+    return;
+  const Position end = time_to_samples (*segment.end_time, config_.rate);
+  const auto sent = std::ranges::lower_bound (
+      current_.sent_at, end, {},
+      &std::pair<Position, Clock::time_point>::first);
+  if (sent != current_.sent_at.end ())
+    shared.lock ()->stats.last_result_latency = Clock::now () - sent->second;
 }
 
 /* A service that says the same again and again does not get on. */
 bool
 SessionCore::is_repeated_on_loop (const Segment &segment)
 {
-  const bool is_repeated = segment.is_final == last_.is_final
-                           && segment.start_time == last_.start_time
-                           && segment.end_time == last_.end_time
-                           && segment.text == last_.text;
-  last_ = { .start_time = segment.start_time,
-            .end_time = segment.end_time,
-            .is_final = segment.is_final,
-            .text = segment.text };
+  Segment &last = current_.last;
+  const bool is_repeated = segment.is_final == last.is_final
+                           && segment.start_time == last.start_time
+                           && segment.end_time == last.end_time
+                           && segment.text == last.text;
+  last = { .start_time = segment.start_time,
+           .end_time = segment.end_time,
+           .is_final = segment.is_final,
+           .text = segment.text };
   return is_repeated;
 }
 
@@ -105,10 +158,12 @@ SessionCore::received_on_loop (const ServiceEvent &event)
 {
   if (!is_telling ())
     return;
+  const bool is_placed
+      = event.timestamp && current_.map.contains (*event.timestamp);
   const Position at
-      = event.timestamp ? span_.at (*event.timestamp) : span_.sent;
+      = is_placed ? current_.map.at (*event.timestamp) : current_.map.end ();
   Occurrence occurrence{
-    .trace_id = event.trace_id.empty () ? trace_id_ : event.trace_id,
+    .trace_id = event.trace_id.empty () ? current_.trace_id : event.trace_id,
     .session = session_,
     .event = event.event,
     .event_time = event.timestamp,
@@ -116,42 +171,74 @@ SessionCore::received_on_loop (const ServiceEvent &event)
   occurrence.times = shared.lock ()->timeline.at (at);
   tell_on_loop (occurrence);
   drain_watch_.progress ();
+  act_on_event_on_loop (event);
+}
 
-  const bool is_sentence_over
-      = config_.mode == Mode::Sentence
-        && (event.kind == ServiceEvent::Kind::VoiceEnd
-            || event.kind == ServiceEvent::Kind::ExceededSilence);
-  if (is_sentence_over && state_ == State::Streaming)
-    end_on_loop (Ending::Sentence);
+/* In the other modes the events of sentence mode may come, and mean nothing. */
+void
+SessionCore::act_on_event_on_loop (const ServiceEvent &event)
+{
+  const Position sent = current_.map.end ();
+  const bool is_sentence = config_.mode == Mode::Sentence;
+  switch (event.kind) {
+  case ServiceEvent::Kind::VoiceEnd:
+    current_.watermark.voice_end (sent);
+    current_.is_sentence_over |= is_sentence;
+    break;
+  case ServiceEvent::Kind::ExceededSilence:
+    current_.watermark.exceeded_silence (
+        event.timestamp && current_.map.contains (*event.timestamp)
+            ? std::optional (current_.map.end_at (*event.timestamp))
+            : std::nullopt,
+        sent);
+    current_.is_sentence_over |= is_sentence;
+    cover_on_loop ();
+    break;
+  case ServiceEvent::Kind::ExceededAudio:
+    current_.watermark.exceeded_audio ();
+    break;
+  case ServiceEvent::Kind::VoiceStart:
+  case ServiceEvent::Kind::Other:
+    return;
+  }
+  const bool is_over = current_.is_sentence_over
+                       || event.kind == ServiceEvent::Kind::ExceededAudio;
+  if (is_over && state_ == State::Streaming)
+    end_on_loop ();
 }
 
 void
 SessionCore::received_on_loop (const EndReply &reply)
 {
+  const bool is_normal = reply.reason == "NORMAL" || reply.reason.empty ();
   switch (state_) {
   case State::Ending:
-    if (reply.reason == "ERROR" && ending_ != Ending::Flushed)
-      fail_on_loop (
+    if (reply.reason == "ERROR" && current_.ending == Ending::InOrder)
+      failed_on_loop (
           Failure{ .kind = FailureKind::Service,
+                   .cause = FailureCause::Error,
                    .text = "The service ended the session with an error that "
                            "it did not name. Try again; if it lasts, give the "
                            "trace_id to the service's support.",
-                   .trace_id = trace_id_ },
+                   .trace_id = current_.trace_id },
           "ERROR");
     else
-      over_on_loop (reply.reason.c_str ());
+      over_on_loop (reply.reason.empty () ? "NORMAL" : reply.reason, is_normal);
     break;
   case State::Streaming:
-    fail_on_loop (
+    failed_on_loop (
         Failure{ .kind = FailureKind::Lost,
+                 .cause = FailureCause::Lost,
                  .transience = Transience::Yes,
                  .text = "The service ended the session without being asked "
                          "(reason "
                          + (reply.reason.empty () ? "not given" : reply.reason)
-                         + ")." },
+                         + ").",
+                 .trace_id = current_.trace_id },
         reply.reason.empty () ? "LOST" : reply.reason.c_str ());
     break;
   case State::Idle:
+  case State::Waiting:
   case State::Connecting:
   case State::Starting:
   case State::Failed:
@@ -163,14 +250,24 @@ SessionCore::received_on_loop (const EndReply &reply)
 void
 SessionCore::received_on_loop (const ErrorReply &reply)
 {
-  if (state_ == State::Ending && ending_ == Ending::Flushed) {
-    over_on_loop ("ERROR");
+  if (state_ == State::Ending && current_.ending == Ending::Cancelled) {
+    over_on_loop ({}, false);
     return;
   }
   Failure failure = failure_of_reply (reply);
   if (failure.trace_id.empty ())
-    failure.trace_id = trace_id_;
-  fail_on_loop (std::move (failure), "ERROR");
+    failure.trace_id = current_.trace_id;
+  const bool is_in_session
+      = state_ == State::Streaming || state_ == State::Ending;
+  if (is_in_session && failure.error_code == audio_too_long
+      && lower_limit_on_loop ()) {
+    log ("audio beyond the session's limit: another session follows");
+    current_.watermark.exceeded_audio ();
+    set_state (State::Ending);
+    over_on_loop ("ERROR", false);
+    return;
+  }
+  failed_on_loop (std::move (failure), "ERROR");
 }
 
 void
@@ -183,14 +280,15 @@ void
 SessionCore::received_on_loop (const Malformed &malformed)
 {
   log ("unintelligible message: " + malformed.reason);
-  if (has_warned_ || !is_telling ())
+  shared.lock ()->stats.malformed++;
+  if (current_.has_warned || !is_telling ())
     return;
-  has_warned_ = true;
+  current_.has_warned = true;
   tell_on_loop (Warning{ Failure{
       .kind = FailureKind::Malformed,
       .text = "The service sent a message that is not understood ("
               + malformed.reason + "). It is left out.",
-      .trace_id = trace_id_,
+      .trace_id = current_.trace_id,
       .session = session_,
   } });
 }

@@ -25,10 +25,11 @@ public:
 
     /* Waits with the lock released. The predicate names every reason to wake.
      */
-    template <typename Predicate>
-    void wait (std::condition_variable &cond, Predicate predicate)
+    template <typename Condition, typename Predicate>
+    void wait (Condition &condition, Predicate predicate)
     {
-      cond.wait (lock_, predicate);
+      while (!predicate ())
+        condition.wait (lock_);
     }
 
     /* As wait(), at most for `limit`; false if the predicate is still false. */
@@ -37,6 +38,16 @@ public:
                    std::chrono::nanoseconds limit, Predicate predicate)
     {
       return cond.wait_for (lock_, limit, predicate);
+    }
+
+    /* As wait(), up to a time of the condition's own clock. */
+    template <typename Condition, typename Time, typename Predicate>
+    bool wait_until (Condition &condition, Time time, Predicate predicate)
+    {
+      while (!predicate ())
+        if (!condition.wait_until (lock_, time))
+          return predicate ();
+      return true;
     }
 
   private:

@@ -4,8 +4,9 @@
 #include "sis/protocol/message.h"
 
 #include <libsoup/soup.h>
+/* For TCP_INFO; what libc has of it is too short. */
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 namespace sis {
 namespace {
@@ -16,29 +17,17 @@ constexpr int unsent_low_water = 6400;
 
 constexpr std::chrono::seconds close_grace{ 1 };
 
-Failure
-failure_of_connect_error (const GError &error)
+/* libsoup bounds a frame, but not the message that frames make up. More than
+ * the kernel may have kept for us while the loop was busy. */
+constexpr std::uint64_t max_unheard = 16 * max_message_length;
+
+std::uint64_t
+bytes_received (GSocket *socket) noexcept
 {
-  Failure failure{ .kind = FailureKind::Open, .transience = Transience::Yes };
-  const std::string message = clean_text (error.message, max_label_length);
-  if (error.domain == G_RESOLVER_ERROR) {
-    failure.kind = FailureKind::NotFound;
-    failure.text = "The service's host was not found (" + message
-                   + "). Check endpoint and region, and the network.";
-  } else if (error.domain == G_TLS_ERROR) {
-    failure.transience = Transience::No;
-    failure.text = "The secure connection to the service failed (" + message
-                   + "). Check endpoint, and the certificates that this "
-                     "machine trusts.";
-  } else if (g_error_matches (&error, G_IO_ERROR,
-                              G_IO_ERROR_CONNECTION_REFUSED)) {
-    failure.text = "The service refused the connection (" + message
-                   + "). Check endpoint, and that the service is running.";
-  } else {
-    failure.text = "Could not connect to the service (" + message
-                   + "). Check endpoint and the network.";
-  }
-  return failure;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  getsockopt (g_socket_get_fd (socket), IPPROTO_TCP, TCP_INFO, &info, &size);
+  return info.tcpi_bytes_received;
 }
 
 } // namespace
@@ -105,21 +94,28 @@ Connection::Connection (std::shared_ptr<IoLoop> loop, const Settings &settings,
                         Listener &listener)
     : loop_ (std::move (loop)), listener_ (listener),
       keepalive_ (settings.keepalive),
-      timeout_ (*loop_, "sis-handshake-timeout"),
+      handshake_ (
+          *loop_, settings.http,
+          { .url = settings.url,
+            .user_agent = settings.user_agent,
+            .headers = settings.headers,
+            .timeout = settings.timeout,
+            .is_signed = settings.is_signed,
+            .on_socket = [this] (GSocket *socket) { take_socket (socket); } }),
+      attempt_ (new Attempt{ loop_, this }), bad_news_ (*loop_, "sis-bad-news"),
       keepalive_timer_ (*loop_, "sis-keepalive"),
-      cancellable_ (g_cancellable_new ())
+      unheard_timer_ (*loop_, "sis-unheard")
 {
-  start_handshake (settings);
+  soup_session_websocket_connect_async (
+      handshake_.session (), handshake_.message (), nullptr, nullptr,
+      G_PRIORITY_DEFAULT, handshake_.cancellable (), &Connection::on_connected,
+      attempt_);
 }
 
 Connection::~Connection ()
 {
-  if (message_ != nullptr)
-    g_signal_handlers_disconnect_by_data (message_.get (), this);
-  if (attempt_ != nullptr) {
+  if (attempt_ != nullptr)
     attempt_->owner = nullptr;
-    g_cancellable_cancel (cancellable_.get ());
-  }
   if (websocket_ == nullptr)
     return;
   const bool was_open = is_open ();
@@ -136,10 +132,13 @@ Connection::~Connection ()
 void
 Connection::forget_websocket ()
 {
-  if (writable_ != nullptr)
-    g_source_destroy (writable_.get ());
-  writable_.reset ();
+  for (GSourcePtr *source : { &readable_, &writable_ }) {
+    if (*source != nullptr)
+      g_source_destroy (source->get ());
+    source->reset ();
+  }
   keepalive_timer_.stop ();
+  unheard_timer_.stop ();
   g_signal_handlers_disconnect_by_data (websocket_.get (), this);
   websocket_.reset ();
 }
@@ -158,51 +157,12 @@ Connection::close_on_loop (std::unique_ptr<Connection> connection)
 }
 
 void
-Connection::start_handshake (const Settings &settings)
+Connection::take_socket (GSocket *socket)
 {
-  message_.reset (soup_message_new ("GET", settings.url.c_str ()));
-  g_assert (message_ != nullptr); /* the endpoint was checked */
-  SoupMessage *message = message_.get ();
-
-  /* Redirects would carry the token to any host. */
-  soup_message_add_flags (
-      message, SoupMessageFlags (SOUP_MESSAGE_NO_REDIRECT
-                                 | SOUP_MESSAGE_DO_NOT_USE_AUTH_CACHE));
-  SoupMessageHeaders *headers = soup_message_get_request_headers (message);
-  soup_message_headers_replace (headers, "User-Agent",
-                                settings.user_agent.c_str ());
-  if (!settings.auth_token.empty ())
-    soup_message_headers_replace (headers, "X-Auth-Token",
-                                  settings.auth_token.value ().c_str ());
-  g_signal_connect (message, "network-event",
-                    G_CALLBACK (&Connection::on_network_event), this);
-
-  /* http_proxy would get the token of a plain ws:// request in clear. */
-  const bool secure = settings.url.starts_with ("wss:");
-  SoupSession *session = loop_->http_session_on_loop (
-      secure ? IoLoop::Proxy::System : IoLoop::Proxy::None);
-  timeout_.start (settings.timeout, [this] {
-    timed_out_ = true;
-    g_cancellable_cancel (cancellable_.get ());
-  });
-  attempt_ = new Attempt{ loop_, this };
-  soup_session_websocket_connect_async (session, message, nullptr, nullptr,
-                                        G_PRIORITY_DEFAULT, cancellable_.get (),
-                                        &Connection::on_connected, attempt_);
-}
-
-void
-Connection::on_network_event (SoupMessage *, int event, GIOStream *stream,
-                              Connection *self) noexcept
-{
-  if (event != G_SOCKET_CLIENT_CONNECTED || !G_IS_SOCKET_CONNECTION (stream))
-    return;
-  GSocket *socket
-      = g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream));
-  self->socket_ = share (socket);
+  socket_ = share (socket);
   g_socket_set_option (socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent_low_water,
                        nullptr);
-  const std::chrono::milliseconds user_timeout = 2 * self->keepalive_;
+  const std::chrono::milliseconds user_timeout = 2 * keepalive_;
   if (user_timeout.count () > 0)
     g_socket_set_option (socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
                          gint (user_timeout.count ()), nullptr);
@@ -220,40 +180,11 @@ Connection::on_connected (GObject *session, GAsyncResult *result, void *data)
   if (self == nullptr)
     return;
   self->attempt_ = nullptr;
-  self->timeout_.stop ();
+  self->handshake_.stop_timer ();
   if (websocket != nullptr)
     self->opened (std::move (websocket));
   else
-    self->fail_handshake (*error);
-}
-
-void
-Connection::fail_handshake (const GError &error)
-{
-  const guint status = soup_message_get_status (message_.get ());
-  if (timed_out_) {
-    listener_.on_closed_on_loop (
-        Failure{ .kind = FailureKind::Open,
-                 .transience = Transience::Yes,
-                 .text = "The service did not answer in time (timeout). Check "
-                         "endpoint and the network." });
-  } else if (status != SOUP_STATUS_NONE
-             && status != SOUP_STATUS_SWITCHING_PROTOCOLS) {
-    Failure failure = failure_of_refusal (
-        int (status), soup_message_get_reason_phrase (message_.get ()));
-    if (SOUP_STATUS_IS_REDIRECTION (status)) {
-      const char *target = soup_message_headers_get_one (
-          soup_message_get_response_headers (message_.get ()), "Location");
-      failure.text = "The service redirects to another address ("
-                     + clean_text (target != nullptr ? target : "not named",
-                                   max_label_length)
-                     + "), which is never followed. Set endpoint to the "
-                       "service's own address.";
-    }
-    listener_.on_closed_on_loop (std::move (failure));
-  } else {
-    listener_.on_closed_on_loop (failure_of_connect_error (error));
-  }
+    self->listener_.on_closed_on_loop (self->handshake_.failure (error));
 }
 
 void
@@ -268,7 +199,7 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
                       gsize length = 0;
                       auto *text = static_cast<const char *> (
                           g_bytes_get_data (bytes, &length));
-                      self->has_heard_ = true;
+                      self->heard ();
                       if (type == SOUP_WEBSOCKET_DATA_TEXT)
                         self->listener_.on_text_on_loop ({ text, length });
                       else
@@ -290,8 +221,50 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
           self->lost ({});
         }),
         this);
+  watch_input ();
   start_keepalive ();
   listener_.on_open_on_loop ();
+}
+
+/* What came is looked at when libsoup has read it, in the loop's next turn. */
+void
+Connection::watch_input ()
+{
+  if (socket_ == nullptr)
+    return;
+  heard ();
+  readable_.reset (g_socket_create_source (socket_.get (), G_IO_IN, nullptr));
+  g_source_set_static_name (readable_.get (), "sis-readable");
+  const auto on_readable = [] (GSocket *, GIOCondition, gpointer data) -> int {
+    auto *self = static_cast<Connection *> (data);
+    if (!self->unheard_timer_.is_running ())
+      self->unheard_timer_.start (std::chrono::seconds (0),
+                                  [self] { self->check_unheard (); });
+    return G_SOURCE_CONTINUE;
+  };
+  g_source_set_callback (
+      readable_.get (),
+      G_SOURCE_FUNC (static_cast<GSocketSourceFunc> (on_readable)), this,
+      nullptr);
+  g_source_attach (readable_.get (), loop_->context ());
+}
+
+void
+Connection::check_unheard ()
+{
+  if (bytes_received (socket_.get ()) - heard_at_ <= max_unheard)
+    return;
+  /* No grace: libsoup would go on reading it. */
+  g_socket_shutdown (socket_.get (), TRUE, TRUE, nullptr);
+  lost ("a message without an end");
+}
+
+void
+Connection::heard ()
+{
+  has_heard_ = true;
+  if (socket_ != nullptr)
+    heard_at_ = bytes_received (socket_.get ());
 }
 
 void
@@ -302,7 +275,7 @@ Connection::start_keepalive ()
   g_signal_connect (
       websocket_.get (), "pong",
       G_CALLBACK (+[] (SoupWebsocketConnection *, GBytes *,
-                       Connection *self) noexcept { self->has_heard_ = true; }),
+                       Connection *self) noexcept { self->heard (); }),
       this);
   /* libsoup sends the pings, in step with our timer; that a pong is missing it
    * does not notice before 3.6. */
@@ -328,7 +301,9 @@ Connection::lost (std::string how)
 {
   auto websocket = share (websocket_.get ());
   forget_websocket ();
-  Failure failure{ .kind = FailureKind::Lost, .transience = Transience::Yes };
+  Failure failure{ .kind = FailureKind::Lost,
+                   .cause = FailureCause::Lost,
+                   .transience = Transience::Yes };
   const gushort code
       = soup_websocket_connection_get_close_code (websocket.get ());
   const char *reason
@@ -340,12 +315,13 @@ Connection::lost (std::string how)
   if (reason != nullptr && *reason != '\0')
     how += ": " + clean_text (reason, max_label_length);
   failure.text = "The connection to the service was lost (" + how
-                 + "). Check the network; audio that was not recognised yet is "
-                   "lost.";
+                 + "). Check the network.";
   /* libsoup finishes its closing handshake in the background. */
   Linger::start (loop_, std::move (websocket), std::move (socket_),
                  close_grace);
-  listener_.on_closed_on_loop (std::move (failure));
+  /* libsoup may notice the loss while it is told to send. */
+  bad_news_.start (std::chrono::seconds (0),
+                   [this, failure] { listener_.on_closed_on_loop (failure); });
 }
 
 bool

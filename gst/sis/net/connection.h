@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include "sis/base/secret.h"
-#include "sis/net/ioloop.h"
-#include "sis/protocol/failure.h"
+#include "sis/net/httprequest.h"
 
-#include <chrono>
 #include <cstddef>
-#include <gio/gio.h>
-#include <memory>
+#include <cstdint>
 #include <span>
-#include <string>
-#include <string_view>
 
-typedef struct _SoupMessage SoupMessage;
 typedef struct _SoupWebsocketConnection SoupWebsocketConnection;
 
 namespace sis {
@@ -26,16 +19,19 @@ class Connection
 public:
   struct Settings
   {
+    std::shared_ptr<HttpSession> http;
     std::string url;
     std::string user_agent;
-    Secret auth_token;                  /* X-Auth-Token; empty: not sent */
+    Headers headers;
+    bool is_signed = false;             /* by one of them, with a date */
     std::chrono::seconds timeout{ 20 }; /* from here to the 101 */
     /* Pings; a peer that sends no frame for so long after one is lost, as is
      * one that takes no bytes for twice as long. 0: neither. */
     std::chrono::seconds keepalive{ 15 };
   };
 
-  /* Called on the loop. The connection may be destroyed from each of them. */
+  /* Called on the loop, never from within a call of the connection. It may be
+   * destroyed from each of them. */
   class Listener
   {
   public:
@@ -51,7 +47,7 @@ public:
     ~Listener () = default;
   };
 
-  /* Starts the handshake. No redirect is followed. */
+  /* Starts the handshake. */
   Connection (std::shared_ptr<IoLoop> loop, const Settings &settings,
               Listener &listener);
   ~Connection ();
@@ -74,11 +70,11 @@ private:
   struct Attempt;
 
   static void on_connected (GObject *session, GAsyncResult *result, void *data);
-  static void on_network_event (SoupMessage *message, int event,
-                                GIOStream *stream, Connection *self) noexcept;
-  void start_handshake (const Settings &settings);
+  void take_socket (GSocket *socket);
   void opened (GObjectPtr<SoupWebsocketConnection> websocket);
-  void fail_handshake (const GError &error);
+  void watch_input ();
+  void check_unheard ();
+  void heard ();
   void start_keepalive ();
   void check_keepalive ();
   void lost (std::string how);
@@ -87,14 +83,15 @@ private:
   const std::shared_ptr<IoLoop> loop_;
   Listener &listener_;
   const std::chrono::seconds keepalive_;
-  Timer timeout_, keepalive_timer_;
-  bool timed_out_ = false;
-  Attempt *attempt_ = nullptr; /* until libsoup called back */
-  GObjectPtr<GCancellable> cancellable_;
-  GObjectPtr<SoupMessage> message_;
+  HttpRequest handshake_;
+  Attempt *attempt_; /* until libsoup called back */
+  Timer bad_news_;
+  Timer keepalive_timer_;
+  Timer unheard_timer_;
   GObjectPtr<GSocket> socket_;
   GObjectPtr<SoupWebsocketConnection> websocket_;
-  GSourcePtr writable_;
+  GSourcePtr readable_, writable_;
+  std::uint64_t heard_at_ = 0; /* bytes that had come with the last message */
   bool has_pinged_ = false;
   bool has_heard_ = false; /* a frame, since the last ping */
 };

@@ -3,9 +3,6 @@
 
 #include "sis/base/guarded.h"
 
-#include <climits>
-#include <libsoup/soup.h>
-
 namespace sis {
 namespace {
 
@@ -37,21 +34,6 @@ delete_work (void *data) noexcept
   delete static_cast<std::function<void ()> *> (data);
 }
 
-GObjectPtr<SoupSession>
-make_http_session (IoLoop::Proxy proxy)
-{
-  /* Each handshake has its own deadline, and its own connection, which no
-   * other request may wait for. */
-  GObjectPtr<SoupSession> session (static_cast<SoupSession *> (g_object_new (
-      SOUP_TYPE_SESSION, "timeout", 0u, "idle-timeout", 1u, "max-conns",
-      INT_MAX, "max-conns-per-host", INT_MAX, nullptr)));
-  if (proxy == IoLoop::Proxy::None)
-    soup_session_set_proxy_resolver (session.get (), nullptr);
-  soup_session_remove_feature_by_type (session.get (),
-                                       SOUP_TYPE_WEBSOCKET_EXTENSION_MANAGER);
-  return session;
-}
-
 } // namespace
 
 std::shared_ptr<IoLoop>
@@ -78,27 +60,17 @@ IoLoop::IoLoop ()
 
 IoLoop::~IoLoop ()
 {
-  /* The HTTP sessions belong to the thread, and quitting before the thread
-   * runs would have no effect: both happen there. */
-  struct Last
-  {
-    GMainLoop *loop;
-    GObjectPtr<SoupSession> direct, proxied;
-  };
-  auto *last
-      = new Last{ loop_.get (), std::move (direct_), std::move (proxied_) };
+  /* Quitting before the thread runs would have no effect. */
   g_autoptr (GSource) source = g_idle_source_new ();
   g_source_set_priority (source, G_PRIORITY_LOW);
   g_source_set_callback (
       source,
       [] (void *data) -> gboolean {
-        auto *self = static_cast<Last *> (data);
-        self->direct.reset ();
-        self->proxied.reset ();
-        g_main_loop_quit (self->loop);
+        g_main_loop_quit (static_cast<GMainLoop *> (data));
         return G_SOURCE_REMOVE;
       },
-      last, [] (void *data) { delete static_cast<Last *> (data); });
+      g_main_loop_ref (loop_.get ()),
+      [] (void *data) { g_main_loop_unref (static_cast<GMainLoop *> (data)); });
   g_source_attach (source, context_.get ());
 }
 
@@ -134,13 +106,17 @@ IoLoop::invoke (std::function<void ()> work)
   g_source_attach (source, context_.get ());
 }
 
-SoupSession *
-IoLoop::http_session_on_loop (Proxy proxy)
+std::shared_ptr<HttpSession>
+IoLoop::http_session_on_loop (const HttpSession::Settings &settings)
 {
-  auto &session = proxy == Proxy::System ? proxied_ : direct_;
-  if (session == nullptr)
-    session = make_http_session (proxy);
-  return session.get ();
+  std::erase_if (http_sessions_,
+                 [] (const auto &session) { return session.expired (); });
+  for (const auto &known : http_sessions_)
+    if (auto session = known.lock (); session->settings () == settings)
+      return session;
+  auto session = std::make_shared<HttpSession> (settings);
+  http_sessions_.push_back (session);
+  return session;
 }
 
 void

@@ -2,19 +2,19 @@
 #pragma once
 
 #include "sis/base/glibptr.h"
+#include "sis/net/iamtokens.h"
 
 #include <chrono>
 #include <functional>
 #include <memory>
-
-typedef struct _SoupSession SoupSession;
+#include <vector>
 
 namespace sis {
 
 /* The I/O thread: one for all sinks of the process, alive as long as somebody
  * holds it. It alone touches sockets and timers; functions that run on it are
- * named *_on_loop. This header and Connection are the seam at which a test can
- * put scripted time and bytes in place of the real ones. */
+ * named *_on_loop. This header, Connection and Clock are the seam at which a
+ * test can put scripted time and bytes in place of the real ones. */
 class IoLoop
 {
 public:
@@ -33,9 +33,13 @@ public:
   /* Runs `work` on the loop, in the order of the calls. Any thread. */
   void invoke (std::function<void ()> work);
 
-  /* What the connections of equal settings share. On the loop. */
-  enum class Proxy { None, System };
-  SoupSession *http_session_on_loop (Proxy proxy);
+  /* On the loop. Requests of equal settings get the same one, as long as
+   * somebody holds it; it is to be released on the loop. */
+  std::shared_ptr<HttpSession>
+  http_session_on_loop (const HttpSession::Settings &settings);
+
+  /* On the loop. */
+  IamTokens &tokens_on_loop () noexcept { return tokens_; }
 
 private:
   IoLoop ();
@@ -43,7 +47,8 @@ private:
 
   GMainContextPtr context_;
   GMainLoopPtr loop_;
-  GObjectPtr<SoupSession> direct_, proxied_;
+  std::vector<std::weak_ptr<HttpSession>> http_sessions_;
+  IamTokens tokens_;
 };
 
 /* Calls back on the loop, once, `delay` after start (). Used on the loop; the

@@ -31,16 +31,50 @@ mode_path (Mode mode) noexcept
   return "continue";
 }
 
-/* What must not stand in an endpoint, as a sentence; null if all is well. */
+/* How messages name an endpoint, and what its URL looks like. */
+struct Form
+{
+  std::string name, secure, plain;
+};
+
+Form
+form_of (EndpointKind kind)
+{
+  return kind == EndpointKind::Iam ? Form{ "iam-endpoint", "https", "http" }
+                                   : Form{ "endpoint", "wss", "ws" };
+}
+
+/* What must not stand in an endpoint; null if all is well. */
 const char *
 unwanted_part (GUri *uri) noexcept
 {
   if (g_uri_get_userinfo (uri) != nullptr)
-    return "endpoint must not contain a user name or password";
+    return " must not contain a user name or password";
   if (g_uri_get_query (uri) != nullptr)
-    return "endpoint must not contain a query";
+    return " must not contain a query";
   if (g_uri_get_fragment (uri) != nullptr)
-    return "endpoint must not contain a fragment";
+    return " must not contain a fragment";
+  return nullptr;
+}
+
+/* Host and path; null if all is well. */
+const char *
+read_place (GUri *uri, Endpoint &endpoint)
+{
+  const GCharPtr host (
+      g_ascii_strdown (g_uri_get_host (uri) ? g_uri_get_host (uri) : "", -1));
+  endpoint.host = host.get ();
+  if (!is_valid_host (endpoint.host))
+    return " names no valid host";
+
+  const int port = g_uri_get_port (uri);
+  if (port == 0)
+    return " has port 0";
+  endpoint.port = port > 0 ? static_cast<std::uint16_t> (port) : 0;
+
+  endpoint.prefix = g_uri_get_path (uri);
+  while (endpoint.prefix.ends_with ('/'))
+    endpoint.prefix.pop_back ();
   return nullptr;
 }
 
@@ -62,70 +96,81 @@ Endpoint::is_loopback () const noexcept
 }
 
 std::string
-Endpoint::url (std::string_view project_id, Mode mode) const
+Endpoint::authority () const
 {
-  std::string url = secure ? "wss://" : "ws://";
   const bool is_v6 = host.find (':') != std::string::npos;
-  url += is_v6 ? "[" + host + "]" : host;
-  if (port != 0)
-    url += ":" + std::to_string (port);
-  url += prefix;
-  url += "/v1/";
-  url += project_id;
-  url += "/rasr/";
-  url += mode_path (mode);
-  url += "-stream";
-  return url;
+  std::string text = is_v6 ? "[" + host + "]" : host;
+  if (port != 0 && port != (secure ? 443 : 80))
+    text += ":" + std::to_string (port);
+  return text;
+}
+
+std::string
+Endpoint::stream_path (std::string_view project_id, Mode mode) const
+{
+  std::string path = prefix + "/v1/";
+  path += project_id;
+  path += "/rasr/";
+  path += mode_path (mode);
+  return path + "-stream";
+}
+
+std::string
+Endpoint::stream_url (std::string_view project_id, Mode mode) const
+{
+  return (secure ? "wss://" : "ws://") + authority ()
+         + stream_path (project_id, mode);
+}
+
+std::string
+Endpoint::token_url () const
+{
+  return (secure ? "https://" : "http://") + authority () + prefix
+         + "/v3/auth/tokens";
 }
 
 std::variant<Endpoint, std::string>
-parse_endpoint (const std::string &text)
+parse_endpoint (const std::string &text, EndpointKind kind)
 {
-  if (!std::all_of (text.begin (), text.end (),
-                    [] (char c) { return g_ascii_isgraph (c); }))
-    return std::string ("endpoint has characters that no URL has");
-  g_autoptr (GError) error = nullptr;
+  const Form form = form_of (kind);
+  if (!std::ranges::all_of (text, [] (char c) { return g_ascii_isgraph (c); }))
+    return form.name + " has characters that no URL has";
   const GUriPtr uri (g_uri_parse (
       text.c_str (), GUriFlags (G_URI_FLAGS_ENCODED | G_URI_FLAGS_HAS_PASSWORD),
-      &error));
+      nullptr));
   if (uri == nullptr)
-    return std::string ("endpoint is not a URL of the form "
-                        "wss://host[:port][/prefix]");
+    return form.name + " is not a URL of the form " + form.secure
+           + "://host[:port][/prefix]";
 
   const std::string_view scheme = g_uri_get_scheme (uri.get ());
-  if (scheme != "wss" && scheme != "ws")
-    return std::string ("endpoint must begin with wss:// or ws://");
+  if (scheme != form.secure && scheme != form.plain)
+    return form.name + " must begin with " + form.secure + ":// or "
+           + form.plain + "://";
   if (const char *unwanted = unwanted_part (uri.get ()))
-    return std::string (unwanted);
-
-  Endpoint endpoint;
-  endpoint.secure = scheme == "wss";
-  const char *host = g_uri_get_host (uri.get ());
-  endpoint.host = host != nullptr ? host : "";
-  const bool has_odd_byte
-      = std::any_of (endpoint.host.begin (), endpoint.host.end (), [] (char c) {
-          return !g_ascii_isgraph (c) || c == '%' || c == '/' || c == '@';
-        });
-  if (endpoint.host.empty () || has_odd_byte)
-    return std::string ("endpoint names no valid host");
-
-  const int port = g_uri_get_port (uri.get ());
-  if (port == 0)
-    return std::string ("endpoint has port 0");
-  endpoint.port = port > 0 ? static_cast<std::uint16_t> (port) : 0;
-
-  endpoint.prefix = g_uri_get_path (uri.get ());
-  while (endpoint.prefix.ends_with ('/'))
-    endpoint.prefix.pop_back ();
+    return form.name + unwanted;
+  Endpoint endpoint{ .secure = scheme == form.secure };
+  if (const char *problem = read_place (uri.get (), endpoint))
+    return form.name + problem;
   return endpoint;
 }
 
 Endpoint
-endpoint_of_region (std::string_view region)
+endpoint_of_region (std::string_view region, EndpointKind kind)
 {
-  Endpoint endpoint;
-  endpoint.host = "sis-ext." + std::string (region) + ".myhuaweicloud.com";
-  return endpoint;
+  return Endpoint{ .host = (kind == EndpointKind::Iam ? "iam." : "sis-ext.")
+                           + std::string (region) + ".myhuaweicloud.com" };
+}
+
+/* Nothing that one reader of a URL could take for another part of it. */
+bool
+is_valid_host (const std::string &host) noexcept
+{
+  in6_addr v6{};
+  if (host.find (':') != std::string::npos)
+    return inet_pton (AF_INET6, host.c_str (), &v6) == 1;
+  return !host.empty () && std::ranges::all_of (host, [] (char c) {
+    return is_alnum (c) || c == '.' || c == '-' || c == '_';
+  });
 }
 
 bool
@@ -144,21 +189,6 @@ is_valid_project_id (std::string_view project_id) noexcept
          && std::all_of (project_id.begin (), project_id.end (), [] (char c) {
               return is_alnum (c) || c == '_' || c == '-';
             });
-}
-
-std::optional<std::string_view>
-trim_header_value (std::string_view value) noexcept
-{
-  const auto is_blank
-      = [] (char c) { return g_ascii_isspace (c) || g_ascii_iscntrl (c); };
-  while (!value.empty () && is_blank (value.front ()))
-    value.remove_prefix (1);
-  while (!value.empty () && is_blank (value.back ()))
-    value.remove_suffix (1);
-  const bool is_clean = std::all_of (value.begin (), value.end (), [] (char c) {
-    return g_ascii_isprint (c);
-  });
-  return is_clean ? std::optional (value) : std::nullopt;
 }
 
 } // namespace sis

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -13,7 +12,7 @@ namespace sis {
 
 enum class Mode { Continue, Sentence, Short };
 
-/* A place that speaks the protocol: ws[s]://host[:port][/prefix]. */
+/* A place that is asked: {scheme}://host[:port][/prefix]. */
 struct Endpoint
 {
   bool secure = true;
@@ -21,29 +20,44 @@ struct Endpoint
   std::uint16_t port = 0; /* 0: the scheme's own */
   std::string prefix;     /* "" or "/path" without a slash at the end */
 
+  bool operator== (const Endpoint &) const = default;
+
   /* 127.0.0.0/8, ::1 or "localhost": audio and credentials stay here. */
   bool is_loopback () const noexcept;
 
-  /* Over plain ws:// credentials go nowhere else. */
+  /* In plain text credentials go nowhere else. */
   bool may_carry_secrets () const noexcept { return secure || is_loopback (); }
 
-  /* The URL of one mode's stream: …/v1/{project_id}/rasr/{mode}-stream */
-  std::string url (std::string_view project_id, Mode mode) const;
+  /* As in the header Host: the port only if it is not the scheme's own. */
+  std::string authority () const;
+
+  /* One mode's stream: {prefix}/v1/{project_id}/rasr/{mode}-stream, and its
+   * URL, ws or wss. */
+  std::string stream_path (std::string_view project_id, Mode mode) const;
+  std::string stream_url (std::string_view project_id, Mode mode) const;
+
+  /* Where IAM issues tokens, http or https. */
+  std::string token_url () const;
+};
+
+enum class EndpointKind {
+  Service, /* property `endpoint`: wss, ws */
+  Iam,     /* property `iam-endpoint`: https, http */
 };
 
 /* An endpoint, or a sentence for the user that says what is wrong with it. */
-std::variant<Endpoint, std::string> parse_endpoint (const std::string &text);
+std::variant<Endpoint, std::string> parse_endpoint (const std::string &text,
+                                                    EndpointKind kind
+                                                    = EndpointKind::Service);
 
-/* The service's own endpoint of a region. */
-Endpoint endpoint_of_region (std::string_view region);
+/* Huawei Cloud's own endpoints of a region. */
+Endpoint endpoint_of_region (std::string_view region,
+                             EndpointKind kind = EndpointKind::Service);
+
+/* A name or an address, without the brackets of an IPv6 one. */
+bool is_valid_host (const std::string &host) noexcept;
 
 bool is_valid_region (std::string_view region) noexcept;
 bool is_valid_project_id (std::string_view project_id) noexcept;
-
-/* What may stand in a header: blanks and control characters are taken off at
- * both ends (a token read from a file ends in a newline); nullopt if one is
- * left inside, or a byte that is not ASCII. */
-std::optional<std::string_view>
-trim_header_value (std::string_view value) noexcept;
 
 } // namespace sis

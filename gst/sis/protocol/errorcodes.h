@@ -57,7 +57,5 @@ constexpr std::string_view audio_too_long = "SIS.0311";
 
 /* For a refused handshake without a code of the table. */
 const ErrorCode &find_http_status (int status) noexcept;
-FailureKind kind_of_http_status (int status) noexcept;
-Transience transience_of_http_status (int status) noexcept;
 
 } // namespace sis

@@ -10,6 +10,9 @@ namespace sis {
 
 namespace {
 
+/* The gateway takes signatures for so long, before and after. */
+constexpr std::chrono::minutes max_clock_error{ 15 };
+
 /* What is to be done about a failure. */
 struct Verdict
 {
@@ -44,6 +47,10 @@ mentions (std::string_view text,
   });
 }
 
+/* About a code that is in no table, or none. */
+constexpr std::string_view ask_support
+    = "Ask the service's support what it means, with the trace_id.";
+
 /* Where the message tells more than the code. A refused signature is never
  * tried again: the gateway would lock the key. */
 Verdict
@@ -54,8 +61,9 @@ refined (const Verdict &verdict, std::string_view error_msg)
              "The account seems to be in arrears: check its balance in the "
              "console." };
   if (verdict.transience == Transience::Renew
-      && mentions (error_msg,
-                   { "aksk", "ak sk", "ak/sk", "signature", "not exist" }))
+      && (mentions (error_msg, { "aksk", "ak sk", "ak/sk", "signature" })
+          || (mentions (error_msg, { "ak " })
+              && mentions (error_msg, { "not exist" }))))
     return { FailureKind::NotAuthorized, Transience::No,
              "Check access-key, secret-key and security-token, and the clock "
              "(at most 15 minutes off); more than five failures lock the key "
@@ -63,10 +71,11 @@ refined (const Verdict &verdict, std::string_view error_msg)
   return verdict;
 }
 
-/* What the gateway says of a token or a key does not help here. */
+/* What helps with the service's gateway does not help here. */
 Verdict
 refined_for_iam (const Verdict &verdict)
 {
+  constexpr std::string_view check_address = "Check iam-endpoint and region.";
   switch (verdict.kind) {
   case FailureKind::NotAuthorized:
   case FailureKind::Settings:
@@ -74,10 +83,62 @@ refined_for_iam (const Verdict &verdict)
              "Check user-name, domain-name, password and region; the user has "
              "to be an IAM user." };
   case FailureKind::NotFound:
-    return { verdict.kind, Transience::No, "Check iam-endpoint and region." };
+    return { verdict.kind, Transience::No, check_address };
+  case FailureKind::Open:
+    return { verdict.kind, verdict.transience,
+             verdict.transience == Transience::No ? check_address
+                                                  : verdict.advice };
   default:
     return verdict;
   }
+}
+
+/* The service was not even asked. */
+Verdict
+refined_for_proxy (const Verdict &verdict)
+{
+  return { verdict.kind,
+           verdict.transience == Transience::Yes ? Transience::Yes
+                                                 : Transience::No,
+           "Check proxy, and that it lets connections to the service pass." };
+}
+
+/* How far off, as a person says it. */
+std::string
+clock_advice (std::chrono::seconds ahead)
+{
+  const auto minutes
+      = std::chrono::round<std::chrono::minutes> (std::chrono::abs (ahead));
+  return "This machine's clock is " + std::to_string (minutes.count ())
+         + (ahead.count () > 0 ? " minutes ahead of" : " minutes behind")
+         + " the service's: set it right, as signatures are taken for 15 "
+           "minutes only.";
+}
+
+Verdict
+verdict_of (const Refusal &refusal, const Failure &failure)
+{
+  const int status = refusal.http_status;
+  const ErrorCode *const row = find_error_code (failure.error_code, status);
+  const Verdict verdict = refined (
+      verdict_of (row ? *row : find_http_status (status)), failure.error_msg);
+  switch (refusal.refuser) {
+  case Refuser::Iam:
+    return status == 407 ? verdict : refined_for_iam (verdict);
+  case Refuser::Proxy:
+    return status == 407 ? verdict : refined_for_proxy (verdict);
+  case Refuser::Service:
+    break;
+  }
+  return verdict;
+}
+
+/* A clock that is wrong explains a refused signature better than any code. */
+bool
+is_clock_wrong (const Refusal &refusal, const Verdict &verdict)
+{
+  return verdict.kind == FailureKind::NotAuthorized && refusal.clock_ahead
+         && std::chrono::abs (*refusal.clock_ahead) > max_clock_error;
 }
 
 std::string_view
@@ -109,9 +170,8 @@ label (std::string_view text)
 
 /* Of a label, as much as a sentence bears. */
 std::string
-excerpt (std::string_view text)
+excerpt (std::string_view text, std::size_t limit = 256)
 {
-  constexpr std::size_t limit = 256;
   return text.size () <= limit ? std::string (text)
                                : clean_text (text, limit) + "…";
 }
@@ -140,8 +200,23 @@ sentence (std::string_view lead, const std::string &facts,
 std::string
 code_and_message (const Failure &failure)
 {
-  return joined (excerpt (failure.error_code), ": ",
+  constexpr std::size_t longest_code = 64;
+  return joined (excerpt (failure.error_code, longest_code), ": ",
                  excerpt (failure.error_msg));
+}
+
+std::string
+lead_of_refusal (const Refusal &refusal)
+{
+  switch (refusal.refuser) {
+  case Refuser::Iam:
+    return "IAM refused to issue a token";
+  case Refuser::Proxy:
+    return joined ("The proxy", " ", refusal.proxy) + " refused the connection";
+  case Refuser::Service:
+    break;
+  }
+  return "The service refused the connection";
 }
 
 void
@@ -167,6 +242,7 @@ Failure
 failure_of_reply (const ErrorReply &reply)
 {
   Failure failure;
+  failure.cause = reply.fatal ? FailureCause::FatalError : FailureCause::Error;
   failure.resp_type = label (reply.resp_type);
   failure.error_code = label (reply.error_code);
   failure.error_msg = without_request (reply.error_msg);
@@ -174,7 +250,8 @@ failure_of_reply (const ErrorReply &reply)
 
   const ErrorCode *const row = find_error_code (failure.error_code);
   const Verdict verdict
-      = refined (row ? verdict_of (*row) : Verdict (), failure.error_msg);
+      = refined (row ? verdict_of (*row) : Verdict{ .advice = ask_support },
+                 failure.error_msg);
   failure.kind = verdict.kind;
   failure.transience = verdict.transience;
   failure.text = sentence (lead_of_reply (verdict.kind),
@@ -183,35 +260,29 @@ failure_of_reply (const ErrorReply &reply)
 }
 
 Failure
-failure_of_refusal (int http_status, std::string_view reason,
-                    std::string_view error_code, std::string_view error_msg,
-                    std::string_view request_id, Refuser refuser)
+failure_of_refusal (const Refusal &refusal)
 {
   Failure failure;
-  failure.error_code = label (error_code);
-  failure.error_msg = without_request (error_msg);
-  failure.request_id = label (request_id);
-  failure.http_status = http_status > 0 ? http_status : 0;
+  failure.cause = FailureCause::Refusal;
+  failure.error_code = label (refusal.error_code);
+  failure.error_msg = without_request (refusal.error_msg);
+  failure.request_id = label (refusal.request_id);
+  failure.http_status = unsigned (std::max (refusal.http_status, 0));
 
-  const bool iam = refuser == Refuser::Iam;
-  const ErrorCode *const row
-      = find_error_code (failure.error_code, http_status);
-  Verdict verdict
-      = refined (verdict_of (row ? *row : find_http_status (http_status)),
-                 failure.error_msg);
-  if (iam)
-    verdict = refined_for_iam (verdict);
+  const Verdict verdict = verdict_of (refusal, failure);
   failure.kind = verdict.kind;
   failure.transience = verdict.transience;
 
   std::string status;
-  if (http_status > 0)
-    status = joined ("HTTP " + std::to_string (http_status), " ",
-                     excerpt (label (reason)));
-  failure.text = sentence (iam ? "IAM refused to issue a token"
-                               : "The service refused the connection",
-                           joined (status, ", ", code_and_message (failure)),
-                           verdict.advice);
+  if (failure.http_status > 0)
+    status = joined ("HTTP " + std::to_string (failure.http_status), " ",
+                     excerpt (label (refusal.reason)));
+  const std::string advice = is_clock_wrong (refusal, verdict)
+                                 ? clock_advice (*refusal.clock_ahead)
+                                 : std::string (verdict.advice);
+  failure.text
+      = sentence (lead_of_refusal (refusal),
+                  joined (status, ", ", code_and_message (failure)), advice);
   return failure;
 }
 

@@ -52,35 +52,45 @@ set_number (JsonObject *object, const char *name, std::optional<int> value)
     json_object_set_int_member (object, name, *value);
 }
 
+json::NodePtr
+node_of (const StartConfig::Scalar &value)
+{
+  json::NodePtr node (json_node_alloc ());
+  if (const auto *flag = std::get_if<bool> (&value)) {
+    json_node_init_string (node.get (), *flag ? "yes" : "no");
+  } else if (const auto *integer = std::get_if<std::int64_t> (&value)) {
+    json_node_init_int (node.get (), *integer);
+  } else if (const auto *number = std::get_if<double> (&value)) {
+    /* JSON has no other numbers. */
+    if (!std::isfinite (*number))
+      return nullptr;
+    json_node_init_double (node.get (), *number);
+  } else {
+    const std::string &text = std::get<std::string> (value);
+    const GCharPtr valid (
+        g_utf8_make_valid (text.data (), static_cast<gssize> (text.size ())));
+    json_node_init_string (node.get (), valid.get ());
+  }
+  return node;
+}
+
 struct ExtraSetter
 {
   JsonObject *object;
   const char *name;
 
-  void operator() (bool value) const { set_flag (object, name, value); }
-  void operator() (std::int64_t value) const
-  {
-    json_object_set_int_member (object, name, value);
-  }
-  void operator() (double value) const
-  {
-    /* JSON has no other numbers. */
-    if (std::isfinite (value))
-      json_object_set_double_member (object, name, value);
-  }
-  void operator() (const std::string &value) const
-  {
-    set_text (object, name, value);
-  }
-  void operator() (const std::vector<std::string> &values) const
+  void operator() (const std::vector<StartConfig::Scalar> &values) const
   {
     JsonArray *const array = json_array_new ();
-    for (const std::string &value : values) {
-      const GCharPtr valid (g_utf8_make_valid (
-          value.data (), static_cast<gssize> (value.size ())));
-      json_array_add_string_element (array, valid.get ());
-    }
+    for (const StartConfig::Scalar &value : values)
+      if (json::NodePtr node = node_of (value))
+        json_array_add_element (array, node.release ());
     json_object_set_array_member (object, name, array);
+  }
+  void operator() (const auto &value) const
+  {
+    if (json::NodePtr node = node_of (value))
+      json_object_set_member (object, name, node.release ());
   }
 };
 
@@ -226,6 +236,16 @@ first_label (JsonObject *object, std::initializer_list<const char *> names)
 }
 
 } // namespace
+
+bool
+is_start_key (std::string_view name) noexcept
+{
+  constexpr std::string_view keys[]
+      = { "audio_format",  "property",      "add_punc",    "digit_norm",
+          "vad_head",      "vad_tail",      "max_seconds", "interim_results",
+          "vocabulary_id", "need_word_info" };
+  return std::ranges::find (keys, name) != std::end (keys);
+}
 
 std::string
 build_start (const StartConfig &config)

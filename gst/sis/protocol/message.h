@@ -41,9 +41,10 @@ using Milliseconds = std::chrono::milliseconds;
 struct StartConfig
 {
   /* Further keys of the user's own: the service's flags are the strings "yes"
-   * and "no", sent for bool. Lists hold strings. */
+   * and "no", sent for bool. */
+  using Scalar = std::variant<bool, std::int64_t, double, std::string>;
   using Extra = std::variant<bool, std::int64_t, double, std::string,
-                             std::vector<std::string>>;
+                             std::vector<Scalar>>;
 
   AudioFormat audio_format;
   std::string property;
@@ -55,6 +56,9 @@ struct StartConfig
 };
 
 std::string build_start (const StartConfig &config);
+
+/* A START key that a field of its own stands for. */
+bool is_start_key (std::string_view name) noexcept;
 
 /* cancel: the service drops what it has not recognised yet. */
 std::string build_end (bool cancel);

@@ -10,15 +10,36 @@ namespace {
 /* A sixth of a sample at 16 kHz. */
 constexpr Nanoseconds tolerance{ 10'000 };
 
-constexpr std::size_t max_anchors = 8192;
+constexpr std::ptrdiff_t max_points = 3072;
 
-/* A time further on; far beyond what is in use it stands still. */
+/* Of a jump in time; what is less is jitter. */
+constexpr Nanoseconds hole = std::chrono::milliseconds (40);
+
+constexpr std::size_t max_segments = 256;
+
+/* Far beyond what is in use, times stand still. */
+constexpr Nanoseconds last_time = Nanoseconds::max ();
+
+Nanoseconds
+sum (Nanoseconds a, Nanoseconds b) noexcept
+{
+  Nanoseconds::rep count = 0;
+  if (__builtin_add_overflow (a.count (), b.count (), &count))
+    return a > Nanoseconds::zero () ? last_time : -last_time;
+  return std::max (Nanoseconds (count), -last_time);
+}
+
+Nanoseconds
+difference (Nanoseconds a, Nanoseconds b) noexcept
+{
+  return sum (a, -b);
+}
+
+/* A time further on. */
 Nanoseconds
 advance (Nanoseconds time, Nanoseconds length) noexcept
 {
-  const bool is_far
-      = length > Nanoseconds::zero () && time > Nanoseconds::max () - length;
-  return time == no_time || is_far ? time : time + length;
+  return time == no_time ? time : sum (time, length);
 }
 
 Nanoseconds
@@ -26,7 +47,10 @@ scale (Nanoseconds time, double slope) noexcept
 {
   if (slope == 1.0)
     return time;
-  return Nanoseconds (std::llround (double (time.count ()) * slope));
+  const double scaled = double (time.count ()) * slope;
+  if (std::abs (scaled) >= double (last_time.count ()))
+    return scaled > 0 ? last_time : -last_time;
+  return Nanoseconds (std::llround (scaled));
 }
 
 bool
@@ -34,7 +58,8 @@ is_near (Nanoseconds a, Nanoseconds b) noexcept
 {
   if (a == no_time || b == no_time)
     return a == b;
-  return a - b <= tolerance && b - a <= tolerance;
+  const Nanoseconds off = difference (a, b);
+  return off <= tolerance && off >= -tolerance;
 }
 
 } // namespace
@@ -58,56 +83,134 @@ time_to_samples (Nanoseconds time, int rate) noexcept
          + (time - seconds).count () * rate / 1'000'000'000;
 }
 
-Times
-Timeline::extrapolate (const Anchor &anchor, Position position) const noexcept
+Nanoseconds
+Timeline::timestamp_at (Position position) const noexcept
 {
-  const Nanoseconds length
-      = samples_to_time (position - anchor.position, rate_);
+  auto next
+      = std::ranges::upper_bound (points_, position, {}, &Point::position);
+  if (next != points_.begin ())
+    --next;
+  return advance (next->timestamp,
+                  samples_to_time (position - next->position, rate_));
+}
+
+Times
+Timeline::times_of (const Segment &segment,
+                    Nanoseconds timestamp) const noexcept
+{
+  const Nanoseconds length = difference (timestamp, segment.timestamp);
   return Times{
-    advance (anchor.times.timestamp, length),
-    advance (anchor.times.stream_time, scale (length, anchor.stream_slope)),
-    advance (anchor.times.running_time, scale (length, anchor.running_slope)),
+    advance (segment.times.timestamp, length),
+    advance (segment.times.stream_time, scale (length, segment.stream_slope)),
+    advance (segment.times.running_time, scale (length, segment.running_slope)),
   };
+}
+
+void
+Timeline::begin_segment (const Anchor &anchor, Nanoseconds timestamp)
+{
+  if (!segments_.empty () && segments_.back ().position == anchor.position)
+    segments_.pop_back ();
+  segments_.push_back ({ anchor.position, timestamp, anchor.times,
+                         anchor.running_slope, anchor.stream_slope });
+  if (segments_.size () > max_segments)
+    segments_.pop_front ();
 }
 
 void
 Timeline::add (const Anchor &anchor)
 {
-  if (!anchors_.empty ()) {
-    const Anchor &last = anchors_.back ();
-    const Times expected = extrapolate (last, anchor.position);
-    if (last.running_slope == anchor.running_slope
-        && last.stream_slope == anchor.stream_slope
-        && is_near (expected.timestamp, anchor.times.timestamp)
-        && is_near (expected.stream_time, anchor.times.stream_time)
-        && is_near (expected.running_time, anchor.times.running_time))
+  const bool is_new = points_.empty ();
+  const Nanoseconds expected
+      = is_new ? Nanoseconds::zero () : timestamp_at (anchor.position);
+  Nanoseconds timestamp = anchor.times.timestamp;
+  if (timestamp == no_time)
+    timestamp = expected;
+
+  const auto is_as_expected = [&] (const Segment &segment) {
+    const Times times = times_of (segment, timestamp);
+    return segment.running_slope == anchor.running_slope
+           && segment.stream_slope == anchor.stream_slope
+           && is_near (times.timestamp, anchor.times.timestamp)
+           && is_near (times.stream_time, anchor.times.stream_time)
+           && is_near (times.running_time, anchor.times.running_time);
+  };
+  const bool is_same_segment = !is_new && is_as_expected (segments_.back ());
+  if (is_same_segment && is_near (timestamp, expected))
+    return;
+  if (!is_same_segment)
+    begin_segment (anchor, timestamp);
+  if (!is_new && points_.back ().position == anchor.position)
+    points_.pop_back ();
+  points_.push_back ({ anchor.position, timestamp });
+  if (std::ssize (points_) > max_points)
+    thin ();
+}
+
+/* Older buffers lose their own timestamps to those of their neighbours, those
+ * that differ least first; never a hole. */
+void
+Timeline::thin ()
+{
+  for (Nanoseconds limit = tolerance; limit < hole; limit *= 2) {
+    auto kept = points_.begin ();
+    const auto end = points_.end () - max_points / 4;
+    for (auto point = kept + 1; point != end; ++point) {
+      const Nanoseconds expected
+          = advance (kept->timestamp,
+                     samples_to_time (point->position - kept->position, rate_));
+      const Nanoseconds off = difference (point->timestamp, expected);
+      if (off > limit || off < -limit)
+        *++kept = *point;
+    }
+    points_.erase (kept + 1, end);
+    if (std::ssize (points_) <= max_points / 2)
       return;
-    if (last.position == anchor.position)
-      anchors_.pop_back ();
   }
-  anchors_.push_back (anchor);
-  if (anchors_.size () > max_anchors)
-    anchors_.pop_front ();
+  points_.pop_front ();
 }
 
 Times
 Timeline::at (Position position) const noexcept
 {
-  if (anchors_.empty ())
+  if (points_.empty ())
     return Times{};
-  auto next = std::upper_bound (
-      anchors_.begin (), anchors_.end (), position,
-      [] (Position p, const Anchor &anchor) { return p < anchor.position; });
-  if (next != anchors_.begin ())
-    --next;
-  return extrapolate (*next, position);
+  auto segment
+      = std::ranges::upper_bound (segments_, position, {}, &Segment::position);
+  if (segment != segments_.begin ())
+    --segment;
+  return times_of (*segment, timestamp_at (position));
 }
 
 void
 Timeline::forget_before (Position position)
 {
-  while (anchors_.size () > 1 && anchors_[1].position <= position)
-    anchors_.pop_front ();
+  while (points_.size () > 1 && points_[1].position <= position)
+    points_.pop_front ();
+  while (segments_.size () > 1 && segments_[1].position <= position)
+    segments_.pop_front ();
+}
+
+void
+Timeline::forget_between (Position from, Position until)
+{
+  /* The last one holds for what follows. */
+  const auto erase = [from, until] (auto &list, auto position) {
+    const auto begin = std::ranges::lower_bound (list, from, {}, position);
+    const auto end
+        = std::ranges::upper_bound (begin, list.end (), until, {}, position);
+    if (end - begin > 1)
+      list.erase (begin, std::prev (end));
+  };
+  erase (points_, &Point::position);
+  erase (segments_, &Segment::position);
+}
+
+void
+Timeline::clear ()
+{
+  points_.clear ();
+  segments_.clear ();
 }
 
 } // namespace sis

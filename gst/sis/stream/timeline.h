@@ -40,7 +40,8 @@ struct Anchor
 };
 
 /* The piecewise map from samples to times: each buffer of the pipeline anchors
- * it with its own timestamp. Pure; the owner locks. */
+ * it with its own timestamp. What the buffers of a segment have in common is
+ * kept once, so that an anchor takes 16 bytes. Pure; the owner locks. */
 class Timeline
 {
 public:
@@ -53,17 +54,41 @@ public:
   /* Extrapolates on both sides; zero times as long as there is no anchor. */
   Times at (Position position) const noexcept;
 
-  /* Gives up what lies before; add () does so at 8192 anchors. */
+  /* Gives up what lies before. At 3072 anchors add () makes do with fewer for
+   * what is long ago, and is then right within the jitter of the timestamps. */
   void forget_before (Position position);
 
-  void clear () { anchors_.clear (); }
-  std::size_t size () const noexcept { return anchors_.size (); }
+  /* What is known of a stretch that nobody will ask for. */
+  void forget_between (Position from, Position until);
+
+  void clear ();
+  std::size_t size () const noexcept { return points_.size (); }
 
 private:
-  Times extrapolate (const Anchor &anchor, Position position) const noexcept;
+  /* The buffer's timestamp; what stands for it where there is none. */
+  struct Point
+  {
+    Position position;
+    Nanoseconds timestamp;
+  };
+
+  /* From `position` on, times follow from timestamps as in a segment. */
+  struct Segment
+  {
+    Position position;
+    Nanoseconds timestamp; /* of the point that it begins with */
+    Times times;
+    double running_slope, stream_slope;
+  };
+
+  Nanoseconds timestamp_at (Position position) const noexcept;
+  Times times_of (const Segment &segment, Nanoseconds timestamp) const noexcept;
+  void thin ();
+  void begin_segment (const Anchor &anchor, Nanoseconds timestamp);
 
   int rate_;
-  std::deque<Anchor> anchors_;
+  std::deque<Point> points_;
+  std::deque<Segment> segments_;
 };
 
 } // namespace sis

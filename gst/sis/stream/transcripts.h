@@ -2,8 +2,9 @@
 #pragma once
 
 #include "sis/protocol/message.h"
-#include "sis/stream/timeline.h"
+#include "sis/stream/sessionmap.h"
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,33 +39,30 @@ struct Transcript
   std::vector<TimedWord> words;
 };
 
-/* The part of the stream that one session was given. */
-struct SessionSpan
-{
-  int rate = 16000;
-  Position first = 0; /* the session's millisecond 0 */
-  Position sent = 0;  /* end of what was sent */
-
-  /* Clamped to what was sent. */
-  Position at (Milliseconds time) const noexcept;
-};
-
 /* Turns the service's segments into transcripts: places them in time, numbers
  * the utterances and remembers those that are open, that is, whose interim was
  * the last word so far. Pure. */
 class Transcripts
 {
 public:
+  /* From here on segments are of another session. */
+  void start_session (unsigned session);
+
   /* What is to be posted for `segment`; nothing for an interim without a
-   * `result`. */
+   * `result`, and for a final that was posted in this session already. Without
+   * times it is taken to lie at `watermark`. */
   std::optional<Transcript> take (const Segment &segment,
-                                  const std::string &trace_id, unsigned session,
-                                  const SessionSpan &span,
+                                  const std::string &trace_id,
+                                  const SessionMap &map, Position watermark,
                                   const Timeline &timeline);
 
-  /* The session is over: what was open will get no final. Each open interim
-   * once more, as final and interrupted, by start. */
-  std::vector<Transcript> interrupt ();
+  /* The start of the first utterance that is open. */
+  std::optional<Position> first_open () const noexcept;
+
+  /* The session is over, and what lies before `position` will get no final:
+   * each open interim of there once more, as final and interrupted, by start.
+   * The others are forgotten: they get another chance. */
+  std::vector<Transcript> interrupt_before (Position position);
 
   /* Forgets what is open; the numbers go on. */
   void forget_open () { open_.clear (); }
@@ -73,14 +71,25 @@ private:
   struct Open
   {
     Position start, end;
+    bool is_left_behind = false; /* a final is probably not to come */
     Transcript transcript;
   };
+  struct Posted
+  {
+    std::int64_t start, end; /* milliseconds */
+    std::size_t text;        /* hash */
+    bool operator== (const Posted &) const = default;
+  };
 
+  bool was_posted (const Segment &final);
+  void keep_open (Open open, std::vector<Open>::iterator before);
   void close_overlapped (Position start, Position end, bool is_final,
-                         Position sent, int rate);
+                         const SessionMap &map);
 
+  unsigned session_ = 0;
   unsigned finals_ = 0;
-  std::vector<Open> open_; /* by start */
+  std::vector<Open> open_;    /* by start */
+  std::deque<Posted> posted_; /* in this session */
 };
 
 } // namespace sis

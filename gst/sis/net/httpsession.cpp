@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sis/net/httpsession.h"
+
+#include <climits>
+#include <libsoup/soup.h>
+
+namespace sis {
+namespace {
+
+/* Of the body of a refusal; what the gateway says has some hundred bytes. */
+constexpr int max_body_length = 16 << 10;
+
+GQuark
+body_quark ()
+{
+  return g_quark_from_static_string ("sis-body");
+}
+
+GObjectPtr<SoupSession>
+make_session ()
+{
+  /* Each request has its own deadline, and each WebSocket its own connection,
+   * which no other may wait for. */
+  GObjectPtr<SoupSession> session (static_cast<SoupSession *> (g_object_new (
+      SOUP_TYPE_SESSION, "timeout", 0u, "idle-timeout", 1u, "max-conns",
+      INT_MAX, "max-conns-per-host", INT_MAX, nullptr)));
+  soup_session_remove_feature_by_type (session.get (),
+                                       SOUP_TYPE_WEBSOCKET_EXTENSION_MANAGER);
+  return session;
+}
+
+} // namespace
+
+HttpSession::HttpSession (const Settings &settings)
+    : settings_ (settings), proxies_ (settings.transport.proxy),
+      session_ (make_session ())
+{
+  soup_session_set_proxy_resolver (
+      session_.get (), settings.may_use_proxy ? proxies_.get () : nullptr);
+  if (settings.transport.tls_database != nullptr)
+    soup_session_set_tls_database (
+        session_.get (),
+        static_cast<GTlsDatabase *> (settings.transport.tls_database.get ()));
+
+  /* Of libsoup 3.2 this is the only way to the body. The same filter stands for
+   * requests as that version asks it about answers; of a request nothing is
+   * ever logged. */
+  const GObjectPtr<SoupLogger> logger (soup_logger_new (SOUP_LOGGER_LOG_NONE));
+  const auto filter
+      = [] (SoupLogger *l, SoupMessage *message, void *data) noexcept {
+          return SoupLoggerLogLevel (filter_answer (l, message, data));
+        };
+  soup_logger_set_request_filter (logger.get (), filter, this, nullptr);
+  soup_logger_set_response_filter (logger.get (), filter, this, nullptr);
+  soup_logger_set_printer (
+      logger.get (),
+      [] (SoupLogger *l, SoupLoggerLogLevel level, char direction,
+          const char *line,
+          void *data) noexcept { take_line (l, level, direction, line, data); },
+      this, nullptr);
+  soup_logger_set_max_body_size (logger.get (), max_body_length);
+  soup_session_add_feature (session_.get (),
+                            SOUP_SESSION_FEATURE (logger.get ()));
+}
+
+void
+HttpSession::catch_body (SoupMessage *message, std::string *body)
+{
+  g_object_set_qdata (G_OBJECT (message), body_quark (), body);
+}
+
+/* Asked when a request was sent, too: it has no status then. */
+int
+HttpSession::filter_answer (SoupLogger *, SoupMessage *message,
+                            void *data) noexcept
+{
+  auto *self = static_cast<HttpSession *> (data);
+  self->body_ = static_cast<std::string *> (
+      g_object_get_qdata (G_OBJECT (message), body_quark ()));
+  if (self->body_ == nullptr || soup_message_get_status (message) < 300)
+    return SOUP_LOGGER_LOG_NONE;
+  self->body_->clear ();
+  return SOUP_LOGGER_LOG_BODY;
+}
+
+void
+HttpSession::take_line (SoupLogger *, int level, char direction,
+                        const char *line, void *data) noexcept
+{
+  auto *self = static_cast<HttpSession *> (data);
+  if (self->body_ != nullptr && direction == '<'
+      && level == SOUP_LOGGER_LOG_BODY)
+    (*self->body_ += line) += '\n';
+}
+
+} // namespace sis

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "sis/net/proxyresolver.h"
+
+typedef struct _SoupLogger SoupLogger;
+typedef struct _SoupMessage SoupMessage;
+typedef struct _SoupSession SoupSession;
+
+namespace sis {
+
+/* What the requests of equal settings share: libsoup's session with its proxy
+ * and its trust in certificates. Made, used and destroyed on the loop. */
+class HttpSession
+{
+public:
+  struct Settings
+  {
+    bool may_use_proxy = true; /* the transport's, or the system's */
+    Transport transport;
+    bool operator== (const Settings &) const = default;
+  };
+
+  explicit HttpSession (const Settings &settings);
+  HttpSession (const HttpSession &) = delete;
+  HttpSession &operator= (const HttpSession &) = delete;
+
+  const Settings &settings () const noexcept { return settings_; }
+  SoupSession *get () const noexcept { return session_.get (); }
+  const ProxyResolver &proxies () const noexcept { return proxies_; }
+
+  /* From now on, the first few kB of the body of an answer to `message` are put
+   * into `body` if it is none that was asked for; null: no longer. libsoup
+   * throws away what refuses a WebSocket. */
+  static void catch_body (SoupMessage *message, std::string *body);
+
+private:
+  static void take_line (SoupLogger *logger, int level, char direction,
+                         const char *line, void *data) noexcept;
+  static int filter_answer (SoupLogger *logger, SoupMessage *message,
+                            void *data) noexcept;
+
+  const Settings settings_;
+  const ProxyResolver proxies_;
+  const GObjectPtr<SoupSession> session_;
+  std::string *body_ = nullptr; /* of the answer that is being logged */
+};
+
+} // namespace sis

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "sis/base/secret.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+/* What lies between us and the service. Pure functions, usable on any thread.
+ */
+namespace sis {
+
+/* {scheme}://[user[:password]@]host[:port] */
+struct Proxy
+{
+  std::string scheme; /* http, socks4 or socks5 */
+  std::string host;   /* without the brackets of an IPv6 address */
+  std::uint16_t port = 0;
+  Secret user, password; /* decoded; empty: none */
+
+  bool operator== (const Proxy &) const = default;
+
+  /* host:port, for messages. */
+  std::string name () const;
+  /* Without user and password. */
+  std::string url () const;
+  /* With both, encoded. */
+  Secret full_url () const;
+};
+
+/* A proxy, or a sentence for the user that says what is wrong with it, without
+ * repeating it. */
+std::variant<Proxy, std::string> parse_proxy (const Secret &text);
+
+/* How connections are made. Equal ones share what they can. */
+struct Transport
+{
+  std::optional<Proxy> proxy; /* else the system's, for TLS alone */
+  /* Whose certificates are trusted in place of the system's: a GTlsDatabase
+   * (a type that this floor does not know), and the file that it was made of,
+   * if so; equal files are equal. */
+  std::shared_ptr<void> tls_database;
+  std::string ca_file;
+
+  bool operator== (const Transport &other) const
+  {
+    return proxy == other.proxy && ca_file == other.ca_file
+           && (!ca_file.empty () || tls_database == other.tls_database);
+  }
+};
+
+} // namespace sis
