@@ -9,6 +9,9 @@
 namespace sis {
 namespace {
 
+/* Of one buffer's audio, between buffers. */
+constexpr std::size_t kept_capacity = 32 << 10;
+
 constexpr int max_channels = 64;
 constexpr Nanoseconds max_jitter = std::chrono::milliseconds (40);
 
@@ -300,7 +303,9 @@ AudioInput::anchor_at (GstClockTime timestamp, const GstSegment &segment) const
 AudioBlock
 AudioInput::emit (std::span<const std::byte> bytes)
 {
-  const AudioBlock block{ format_, base_ + samples_out_, bytes };
+  const AudioBlock block{ .format = format_,
+                          .first = base_ + samples_out_,
+                          .bytes = bytes };
   samples_out_ += Position (bytes.size () / format_.sample_bytes ());
   return block;
 }
@@ -396,7 +401,11 @@ AudioInput::release ()
   if (mapped_)
     gst_audio_buffer_unmap (&*mapped_);
   mapped_.reset ();
-  converted_.clear ();
+  for (auto *bytes : { &narrowed_, &converted_ }) {
+    bytes->clear ();
+    if (bytes->capacity () > kept_capacity)
+      bytes->shrink_to_fit ();
+  }
 }
 
 /* Into converted_; cut to what the input's length stands for. */
@@ -460,7 +469,8 @@ AudioInput::fill (Position samples)
   release ();
   const auto n = std::size_t (std::min<Position> (samples, format_.rate));
   converted_.assign (n * format_.sample_bytes (), format_.silence ());
-  const AudioBlock block = emit (converted_);
+  AudioBlock block = emit (converted_);
+  block.kind = AudioStore::Kind::Silence;
   rebase ();
   return block;
 }
@@ -488,6 +498,30 @@ AudioInput::rebase ()
   base_ += samples_out_;
   samples_out_ = 0;
   frames_in_ = 0;
+}
+
+Frames
+frames_of (const GstCaps *caps)
+{
+  Frames frames;
+  const GstStructure *structure = gst_caps_get_structure (caps, 0);
+  GstAudioInfo info;
+  gst_structure_get_int (structure, "rate", &frames.rate);
+  if (gst_structure_has_name (structure, "audio/x-raw")
+      && gst_audio_info_from_caps (&info, caps))
+    frames.bytes = gsize (GST_AUDIO_INFO_BPF (&info));
+  return frames;
+}
+
+Nanoseconds
+Frames::length_of (GstBuffer *buffer) const
+{
+  if (rate > 0)
+    return samples_to_time (Position (gst_buffer_get_size (buffer) / bytes),
+                            rate);
+  return GST_BUFFER_DURATION_IS_VALID (buffer)
+             ? Nanoseconds (GST_BUFFER_DURATION (buffer))
+             : Nanoseconds::zero ();
 }
 
 } // namespace sis

@@ -20,8 +20,26 @@ struct AudioSettings
   int rate () const noexcept; /* of the model: `_8k_` or 16 kHz */
 };
 
-/* Every caps that can be taken, the fitting compressed ones first. */
+/* Every caps that can be taken, for a pad template. */
+#define SIS_AUDIO_CAPS                                                         \
+  "audio/x-mulaw, rate = (int) { 8000, 16000 }, channels = (int) 1; "          \
+  "audio/x-alaw, rate = (int) { 8000, 16000 }, channels = (int) 1; "           \
+  "audio/x-raw, format = (string) " GST_AUDIO_FORMATS_ALL ", "                 \
+  "rate = (int) [ 1, 1536000 ], channels = (int) [ 1, 64 ], "                  \
+  "layout = (string) { interleaved, non-interleaved }"
+
+/* The same, with the fitting compressed ones first. */
 GstCaps *service_caps (const AudioSettings &settings);
+
+/* What tells how long audio is, where it is not converted. */
+struct Frames
+{
+  int rate = 0; /* 0: not known */
+  gsize bytes = 1;
+
+  Nanoseconds length_of (GstBuffer *buffer) const;
+};
+Frames frames_of (const GstCaps *caps);
 
 /* From the pipeline's buffers to the service's samples: converts, counts, and
  * says what time it is at which sample. Sample n of the output lies exactly
@@ -53,6 +71,10 @@ public:
   std::variant<std::monostate, Input, Failure>
   convert (GstBuffer *buffer, const GstSegment &segment);
   void release ();
+
+  /* Its own, or that of what comes next. */
+  GstClockTime timestamp_of (GstBuffer *buffer,
+                             const GstSegment &segment) const;
 
   /* The audio that is missing before `buffer`, in samples of the service: a
    * jump of more than 40 ms against the end of the buffer before. Less is
@@ -91,8 +113,6 @@ private:
   std::optional<Failure> set_compressed (const GstStructure *structure);
   std::optional<Failure> set_raw (GstCaps *caps);
   std::vector<float> mix_for (const GstAudioInfo &info) const;
-  GstClockTime timestamp_of (GstBuffer *buffer,
-                             const GstSegment &segment) const;
   Anchor anchor_at (GstClockTime timestamp, const GstSegment &segment) const;
   AudioBlock emit (std::span<const std::byte> bytes);
   void planes_of (const GstAudioBuffer &mapped, gsize skip, gsize frames,

@@ -132,10 +132,10 @@ GstStructure *
 to_structure (const sis::Occurrence &event)
 {
   GstStructure *structure = gst_structure_new (
-      "sis-event", "session", G_TYPE_UINT, event.session, "event",
-      G_TYPE_STRING, event.event.c_str (), "running-time", G_TYPE_UINT64,
-      clock_time (event.times.running_time), "timestamp", G_TYPE_UINT64,
-      clock_time (event.times.timestamp), nullptr);
+      "sis-event", "session", G_TYPE_UINT, event.session, "running-time",
+      G_TYPE_UINT64, clock_time (event.times.running_time), "timestamp",
+      G_TYPE_UINT64, clock_time (event.times.timestamp), nullptr);
+  set_text (structure, "event", event.event);
   set_text (structure, "trace_id", event.trace_id);
   set_ms (structure, "event_time", event.event_time);
   return structure;
@@ -177,6 +177,27 @@ post (GstElement *element, const T &event)
       gst_message_new_element (GST_OBJECT (element), to_structure (event)));
 }
 
+/* As `dropped` is in time, so is what was not. */
+void
+post (GstElement *element, const sis::Overflow &overflow)
+{
+  GstMessage *message = gst_message_new_qos (
+      GST_OBJECT (element), overflow.is_live,
+      clock_time (overflow.times.running_time),
+      clock_time (overflow.times.stream_time),
+      clock_time (overflow.times.timestamp), clock_time (overflow.dropped));
+  gst_message_set_qos_stats (message, GST_FORMAT_TIME,
+                             clock_time (overflow.processed),
+                             clock_time (overflow.dropped));
+  gst_element_post_message (element, message);
+}
+
+/* Not for the bus. */
+void
+post (GstElement *, const sis::Progress &)
+{
+}
+
 void
 post (GstElement *element, const sis::Warning &warning)
 {
@@ -207,4 +228,32 @@ gst_sis_post_failure (GstElement *element, GstMessageType type,
       element, type, domain, code, g_strdup (failure.text.c_str ()),
       g_strdup (debug.c_str ()), __FILE__, __func__, __LINE__,
       details_of (failure));
+}
+
+void
+gst_sis_add_stats (GstStructure *structure, const sis::Stats &stats)
+{
+  const auto time = [&stats] (sis::Position samples) {
+    return clock_time (sis::samples_to_time (samples, stats.rate));
+  };
+  const sis::AudioAccount &audio = stats.audio;
+  gst_structure_set (
+      structure, "state", G_TYPE_STRING, stats.state, "sessions", G_TYPE_UINT,
+      stats.sessions, "reconnects", G_TYPE_UINT, stats.reconnects, "bytes-sent",
+      G_TYPE_UINT64, guint64 (stats.bytes_sent), "results", G_TYPE_UINT64,
+      guint64 (stats.finals + stats.interims), "finals", G_TYPE_UINT64,
+      guint64 (stats.finals), "interims", G_TYPE_UINT64,
+      guint64 (stats.interims), "malformed", G_TYPE_UINT64,
+      guint64 (stats.malformed), "last-result-latency", G_TYPE_UINT64,
+      clock_time (stats.last_result_latency), nullptr);
+  gst_structure_set (
+      structure, "audio-in", G_TYPE_UINT64, time (audio.in), "audio-filled",
+      G_TYPE_UINT64, time (audio.filled), "audio-buffered", G_TYPE_UINT64,
+      time (audio.waiting), "audio-sent", G_TYPE_UINT64, time (audio.sent),
+      "audio-unacknowledged", G_TYPE_UINT64, time (audio.unacknowledged),
+      "audio-acknowledged", G_TYPE_UINT64, time (audio.acknowledged),
+      "audio-evicted", G_TYPE_UINT64, time (audio.evicted), "audio-dropped",
+      G_TYPE_UINT64, time (audio.dropped), "audio-replayed", G_TYPE_UINT64,
+      time (audio.replayed), nullptr);
+  set_text (structure, "trace_id", stats.trace_id);
 }

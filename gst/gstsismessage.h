@@ -12,3 +12,6 @@ void gst_sis_post_event (GstElement *element, const sis::Event &event);
 /* One failure as one error or warning with the details `sis-error`. */
 void gst_sis_post_failure (GstElement *element, GstMessageType type,
                            const sis::Failure &failure);
+
+/* The fields of the property `stats` that are the session's. */
+void gst_sis_add_stats (GstStructure *structure, const sis::Stats &stats);

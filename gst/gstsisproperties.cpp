@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstsisenums.h"
+#include "gstsisextra.h"
 #include "gstsissettings.h"
 
 #include <array>
@@ -36,17 +37,42 @@ struct Duration
   GstClockTime Settings::*member;
   GstClockTime minimum, maximum;
 };
-struct ModeChoice
+struct Factor
 {
-  Mode Settings::*member;
+  double Settings::*member;
+  double maximum;
+};
+template <typename Enum> struct Choice
+{
+  Enum Settings::*member;
+  GType (*type) ();
 };
 struct Row
 {
   std::vector<float> Settings::*member;
 };
+/* A URL that is read back without user and password. */
+struct ProxyUrl
+{
+  Secret Settings::*member;
+};
+struct Structure
+{
+  StructurePtr Settings::*member;
+};
+struct HiddenHeaders
+{
+  ExtraHeaders Settings::*member;
+};
+struct TlsDatabase
+{
+  TlsDatabasePtr Settings::*member;
+};
 
 using Field = std::variant<Text, HiddenText, Flag, Number, Seconds, Duration,
-                           ModeChoice, Row>;
+                           Factor, Choice<Mode>, Choice<Leaky>,
+                           Choice<Reconnect>, Choice<OnError>, Row, ProxyUrl,
+                           Structure, HiddenHeaders, TlsDatabase>;
 
 struct Property
 {
@@ -54,6 +80,8 @@ struct Property
   Field field;
   GParamFlags when;
 };
+
+constexpr GstClockTime longest = G_MAXINT64;
 
 constexpr auto ready = GParamFlags (GST_PARAM_MUTABLE_READY);
 constexpr auto playing = GParamFlags (GST_PARAM_MUTABLE_PLAYING);
@@ -70,16 +98,42 @@ constexpr std::array properties{
             "Project of the region; required "
             "(null = $HUAWEICLOUD_SDK_PROJECT_ID)",
             Text{ &Settings::project_id }, ready },
-  Property{ "mode", "Mode", "Recognition mode", ModeChoice{ &Settings::mode },
-            ready },
+  Property{ "enterprise-project-id", "Enterprise project ID",
+            "Whom the costs are billed to, sent as Enterprise-Project-Id",
+            Text{ &Settings::enterprise_project_id }, playing },
+  Property{ "mode", "Mode", "Recognition mode",
+            Choice<Mode>{ &Settings::mode, gst_sis_mode_get_type }, ready },
   Property{ "model", "Model",
             "Language, sampling rate and domain, sent as `property`; audio is "
             "sent with 8 kHz if the name has _8k_, else with 16 kHz",
             Text{ &Settings::model }, ready },
   Property{ "auth-token", "Auth token",
             "IAM token, sent as X-Auth-Token from the next handshake on "
-            "(null = $SIS_AUTH_TOKEN)",
+            "(no credentials set = $SIS_AUTH_TOKEN)",
             HiddenText{ &Settings::auth_token }, playing },
+  Property{ "access-key", "Access key",
+            "Access key (AK); each handshake is signed with it "
+            "(no credentials set = $HUAWEICLOUD_SDK_AK)",
+            Text{ &Settings::access_key }, playing },
+  Property{ "secret-key", "Secret key",
+            "Secret key (SK) of the access key "
+            "(no credentials set = $HUAWEICLOUD_SDK_SK)",
+            HiddenText{ &Settings::secret_key }, playing },
+  Property{ "security-token", "Security token",
+            "Security token of a temporary access key "
+            "(no credentials set = $HUAWEICLOUD_SDK_SECURITY_TOKEN)",
+            HiddenText{ &Settings::security_token }, playing },
+  Property{ "user-name", "User name",
+            "IAM user for whom tokens are fetched, and fetched anew",
+            Text{ &Settings::user_name }, playing },
+  Property{ "domain-name", "Domain name", "Account of the IAM user",
+            Text{ &Settings::domain_name }, playing },
+  Property{ "password", "Password", "Password of the IAM user",
+            HiddenText{ &Settings::password }, playing },
+  Property{ "iam-endpoint", "IAM endpoint",
+            "Where IAM issues tokens: https://host[:port][/prefix] "
+            "(null = https://iam.{region}.myhuaweicloud.com)",
+            Text{ &Settings::iam_endpoint }, playing },
   Property{ "add-punc", "Add punctuation",
             "Put punctuation marks into the text", Flag{ &Settings::add_punc },
             playing },
@@ -106,10 +160,55 @@ constexpr std::array properties{
             Number{ &Settings::max_seconds, -1, 60 }, playing },
   Property{ "vocabulary-id", "Vocabulary ID", "Table of hot words to use",
             Text{ &Settings::vocabulary_id }, playing },
+  Property{ "extra-config", "Extra config",
+            "Further keys of START, as they are; booleans are sent as yes and "
+            "no",
+            Structure{ &Settings::extra_config }, playing },
   Property{ "chunk-duration", "Chunk duration",
             "Audio per message while keeping up, in ns; when more waits, "
             "messages are joined up to 1 s",
             Duration{ &Settings::chunk_duration, 20 * GST_MSECOND, GST_SECOND },
+            ready },
+  Property{ "max-send-rate", "Maximum send rate",
+            "How fast audio is sent at most, in times real time, replays "
+            "included (0 = no limit)",
+            Factor{ &Settings::max_send_rate, 1000 }, playing },
+  Property{ "max-buffer-duration", "Maximum buffer duration",
+            "Audio that was never sent and may wait, in ns",
+            Duration{ &Settings::max_buffer_duration, GST_SECOND, longest },
+            ready },
+  Property{ "leaky", "Leaky",
+            "What happens when max-buffer-duration of audio waits",
+            Choice<Leaky>{ &Settings::leaky, gst_sis_leaky_get_type }, ready },
+  Property{
+      "reconnect", "Reconnect", "After which failures another attempt is made",
+      Choice<Reconnect>{ &Settings::reconnect, gst_sis_reconnect_get_type },
+      ready },
+  Property{ "max-reconnects", "Maximum reconnects",
+            "Attempts after a failure before the error (-1 = 10 until the "
+            "service answered once, then without limit if upstream is live and "
+            "10 if not)",
+            Number{ &Settings::max_reconnects, -1, G_MAXINT }, ready },
+  Property{ "reconnect-delay", "Reconnect delay",
+            "Longest wait before the first of these attempts, doubled for each "
+            "further one, and shortest time between two sessions, in ns",
+            Duration{ &Settings::reconnect_delay, GST_MSECOND, longest },
+            ready },
+  Property{ "max-reconnect-delay", "Maximum reconnect delay",
+            "Longest wait before any attempt, in ns",
+            Duration{ &Settings::max_reconnect_delay, GST_MSECOND, longest },
+            ready },
+  Property{ "replay-duration", "Replay duration",
+            "Audio that was sent and is kept until a final covers it, to be "
+            "sent again where a session is lost, in ns (0 = none)",
+            Duration{ &Settings::replay_duration, 0, longest }, ready },
+  Property{ "max-session-duration", "Maximum session duration",
+            "When a session of the service is replaced, in ns of audio or of "
+            "time (0 = 4 h 55 min in continue mode, 58 s in the others)",
+            Duration{ &Settings::max_session_duration, 0, longest }, ready },
+  Property{ "on-error", "On error",
+            "What happens to audio after an error was posted",
+            Choice<OnError>{ &Settings::on_error, gst_sis_on_error_get_type },
             ready },
   Property{ "timeout", "Timeout",
             "How long to wait for the connection, for the answers to START and "
@@ -129,6 +228,21 @@ constexpr std::array properties{
             "audioconvert: one row of factors, -1 to 1, one a channel "
             "(empty = by the channels' positions)",
             Row{ &Settings::mix_matrix }, ready },
+  Property{ "proxy", "Proxy",
+            "http, socks4 or socks5 URL of a proxy, read back without user and "
+            "password (null = the system's for wss://, none for ws://)",
+            ProxyUrl{ &Settings::proxy }, ready },
+  Property{ "tls-database", "TLS database",
+            "Whose certificates are trusted (null = the system's)",
+            TlsDatabase{ &Settings::tls_database }, ready },
+  Property{ "ssl-ca-file", "SSL CA file",
+            "PEM file of authorities that are trusted in place of the system's",
+            Text{ &Settings::ssl_ca_file }, ready },
+  Property{ "extra-headers", "Extra headers",
+            "Further headers of the handshake",
+            HiddenHeaders{ &Settings::extra_headers }, ready },
+  Property{ "user-agent", "User agent", "Sent as User-Agent",
+            Text{ &Settings::user_agent }, ready },
 };
 
 const char *
@@ -177,10 +291,35 @@ struct MakeSpec
     return g_param_spec_uint64 (p.name, p.nick, p.blurb, f.minimum, f.maximum,
                                 defaults.*f.member, flags ());
   }
-  GParamSpec *operator() (const ModeChoice &f) const
+  GParamSpec *operator() (const Factor &f) const
   {
-    return g_param_spec_enum (p.name, p.nick, p.blurb, GST_TYPE_SIS_MODE,
+    return g_param_spec_double (p.name, p.nick, p.blurb, 0, f.maximum,
+                                defaults.*f.member, flags ());
+  }
+  template <typename Enum> GParamSpec *operator() (const Choice<Enum> &f) const
+  {
+    gst_type_mark_as_plugin_api (f.type (), GstPluginAPIFlags (0));
+    return g_param_spec_enum (p.name, p.nick, p.blurb, f.type (),
                               int (defaults.*f.member), flags ());
+  }
+  GParamSpec *operator() (const ProxyUrl &) const
+  {
+    return g_param_spec_string (p.name, p.nick, p.blurb, nullptr, flags ());
+  }
+  GParamSpec *operator() (const Structure &) const
+  {
+    return g_param_spec_boxed (p.name, p.nick, p.blurb, GST_TYPE_STRUCTURE,
+                               flags ());
+  }
+  GParamSpec *operator() (const HiddenHeaders &) const
+  {
+    return g_param_spec_boxed (p.name, p.nick, p.blurb, GST_TYPE_STRUCTURE,
+                               GParamFlags (flags () & ~G_PARAM_READABLE));
+  }
+  GParamSpec *operator() (const TlsDatabase &) const
+  {
+    return g_param_spec_object (p.name, p.nick, p.blurb, G_TYPE_TLS_DATABASE,
+                                flags ());
   }
   GParamSpec *operator() (const Row &) const
   {
@@ -196,6 +335,13 @@ struct MakeSpec
         flags ());
   }
 };
+
+GstStructure *
+copy_of (const GValue &value)
+{
+  const GstStructure *structure = gst_value_get_structure (&value);
+  return structure != nullptr ? gst_structure_copy (structure) : nullptr;
+}
 
 struct Set
 {
@@ -229,9 +375,13 @@ struct Set
   {
     settings.*f.member = g_value_get_uint64 (&value);
   }
-  void operator() (const ModeChoice &f) const
+  void operator() (const Factor &f) const
   {
-    settings.*f.member = Mode (g_value_get_enum (&value));
+    settings.*f.member = g_value_get_double (&value);
+  }
+  template <typename Enum> void operator() (const Choice<Enum> &f) const
+  {
+    settings.*f.member = Enum (g_value_get_enum (&value));
   }
   void operator() (const Row &f) const
   {
@@ -243,6 +393,27 @@ struct Set
     const GValue *first = gst_value_array_get_value (&value, 0);
     for (guint i = 0; i < gst_value_array_get_size (first); i++)
       row.push_back (g_value_get_float (gst_value_array_get_value (first, i)));
+  }
+  void operator() (const ProxyUrl &f) const
+  {
+    settings.*f.member = Secret (text ());
+  }
+  void operator() (const Structure &f) const
+  {
+    GstStructure *copy = copy_of (value);
+    settings.*f.member
+        = copy != nullptr ? StructurePtr (copy, gst_structure_free) : nullptr;
+  }
+  void operator() (const HiddenHeaders &f) const
+  {
+    settings.*f.member = read_extra_headers (gst_value_get_structure (&value));
+  }
+  void operator() (const TlsDatabase &f) const
+  {
+    auto *database = static_cast<GTlsDatabase *> (g_value_dup_object (&value));
+    settings.*f.member = database != nullptr
+                             ? TlsDatabasePtr (database, g_object_unref)
+                             : nullptr;
   }
 };
 
@@ -272,7 +443,11 @@ struct Get
   {
     g_value_set_uint64 (value, settings.*f.member);
   }
-  void operator() (const ModeChoice &f) const
+  void operator() (const Factor &f) const
+  {
+    g_value_set_double (value, settings.*f.member);
+  }
+  template <typename Enum> void operator() (const Choice<Enum> &f) const
   {
     g_value_set_enum (value, int (settings.*f.member));
   }
@@ -291,6 +466,22 @@ struct Get
     }
     gst_value_array_append_and_take_value (value, &inner);
   }
+  void operator() (const ProxyUrl &f) const
+  {
+    const auto parsed = parse_proxy (settings.*f.member);
+    const auto *proxy = std::get_if<Proxy> (&parsed);
+    g_value_set_string (value,
+                        proxy != nullptr ? proxy->url ().c_str () : nullptr);
+  }
+  void operator() (const Structure &f) const
+  {
+    gst_value_set_structure (value, (settings.*f.member).get ());
+  }
+  void operator() (const HiddenHeaders &) const {}
+  void operator() (const TlsDatabase &f) const
+  {
+    g_value_set_object (value, (settings.*f.member).get ());
+  }
 };
 
 const Property *
@@ -308,7 +499,12 @@ install_properties (GObjectClass *klass)
   for (const Property &property : properties)
     g_object_class_install_property (
         klass, ++id, std::visit (MakeSpec{ property }, property.field));
-  gst_type_mark_as_plugin_api (GST_TYPE_SIS_MODE, GstPluginAPIFlags (0));
+}
+
+guint
+count_properties ()
+{
+  return guint (properties.size ());
 }
 
 bool

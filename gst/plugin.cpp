@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstsissink.h"
+#include "gstsistranscriber.h"
 
 #include <gio/gio.h>
 
@@ -13,7 +14,8 @@ plugin_init (GstPlugin *plugin)
   g_type_ensure (G_TYPE_TCP_CONNECTION);
   g_type_ensure (G_TYPE_TLS_BACKEND);
 
-  return GST_ELEMENT_REGISTER (sissink, plugin);
+  return GST_ELEMENT_REGISTER (sissink, plugin)
+         && GST_ELEMENT_REGISTER (sistranscriber, plugin);
 }
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, sis,

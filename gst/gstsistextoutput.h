@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "sis/base/guarded.h"
+#include "sis/session.h"
+#include "sis/stream/texttrack.h"
+
+#include <gst/gst.h>
+
+namespace sis {
+
+struct EventUnref
+{
+  void operator() (GstEvent *event) const noexcept { gst_event_unref (event); }
+};
+using EventPtr = std::unique_ptr<GstEvent, EventUnref>;
+
+/* The text side of an element: a stream of text without holes, made of what the
+ * session tells, pushed on the source pad by a task of its own. */
+class TextOutput
+{
+public:
+  /* Both outlive it. */
+  TextOutput (GstElement *element, GstPad *pad);
+  ~TextOutput ();
+  TextOutput (const TextOutput &) = delete;
+  TextOutput &operator= (const TextOutput &) = delete;
+
+  struct Settings
+  {
+    Nanoseconds latency{};  /* how far text may be behind the input */
+    Nanoseconds lateness{}; /* by which its time is moved */
+    Nanoseconds timeout{};  /* how long a final is waited for */
+  };
+
+  /* State changes; the pad's own ones to active and back are in between. */
+  void open (const Settings &settings);
+  void close ();
+  void set_playing (bool is_playing);
+  bool activate (bool is_active);
+
+  /* Nothing of before is pushed any more: begun when flush_start () returned,
+   * and over when wait_for_task () has, which is after FLUSH_START went on.
+   * With resume (), which is after FLUSH_STOP did, all begins anew. */
+  void flush_start ();
+  void wait_for_task ();
+  void flush_stop ();
+  void resume ();
+
+  /* Streaming thread: what comes in on the sink pad, in its order. Takes no
+   * reference from the caller. */
+  void begin_stream (GstEvent *stream_start);
+  void begin_segment (GstEvent *segment);
+  void forward (GstEvent *event);
+  /* Audio, or a gap in place of it, that plays from `start` to `end`. In a gap
+   * nothing is said. */
+  void take_input (Nanoseconds start, Nanoseconds end, bool is_live);
+  void take_gap (Nanoseconds start, Nanoseconds end, bool is_live);
+  /* The last text is waited for; then nothing more will be said. */
+  void begin_end ();
+  void finish (GstEvent *eos);
+
+  /* Streaming thread. Waits where the text is too far behind; then what the
+   * next element returned last. */
+  GstFlowReturn wait_for_text ();
+
+  /* The I/O thread. */
+  void on_event (const Event &event);
+
+  /* Any thread. */
+  Nanoseconds longest_delay ();
+  unsigned late ();
+
+private:
+  using Clock = std::chrono::steady_clock;
+  /* A segment of the output, and the running time from which on it counts. */
+  struct Stretch
+  {
+    Nanoseconds start{};
+    GstSegment segment;
+    guint32 seqnum = 0;
+  };
+
+  struct State
+  {
+    Settings settings;
+    TextTrack track;
+    unsigned changes = 0;   /* for who waits */
+    bool is_active = false; /* the pad */
+    bool is_flushing = true;
+    bool is_playing = false;
+    bool is_held = false; /* paused, and has played */
+    bool is_live = false;
+    bool is_taking = false;  /* input is being taken */
+    bool has_failed = false; /* nothing more will be said */
+    GstFlowReturn flow = GST_FLOW_OK;
+    Nanoseconds input_end{};
+    std::optional<Stretch> next_segment; /* of the input */
+    std::deque<Stretch> segments;        /* not reached yet */
+    GstSegment segment;                  /* of the output */
+    EventPtr stream_start;               /* of the input, not passed on yet */
+    std::deque<EventPtr> events;         /* before the next item */
+    std::optional<TextTrack::Item> item; /* the rest of one */
+    EventPtr eos;                        /* behind the last one */
+    bool is_all_sent = false;
+    Clock::time_point sent_at{};
+    Clock::time_point heard_at{}; /* input, or what the session told, ended */
+    Nanoseconds patience{};       /* until input is taken to be held up */
+    std::optional<Clock::time_point> nudged_at; /* no input since */
+    Nanoseconds longest_delay{};
+    unsigned late = 0; /* before the last flush */
+  };
+  using Access = Guarded<State>::Access;
+
+  /* What the task pushes next, in this order. */
+  struct Output
+  {
+    EventPtr stream_start;
+    std::deque<EventPtr> segments, events;
+    std::optional<TextTrack::Item> item;
+    EventPtr eos;
+    GstSegment segment; /* that the item is in */
+  };
+
+  static void run (void *data) noexcept;
+  std::optional<Output> wait_for_output ();
+  static bool has_output (const Access &state) noexcept;
+  static Output take_output (const Access &state);
+  static void take_item (const Access &state, Output &output);
+  static void reset (State &state);
+  void push (Output output);
+  bool push_stream_start (GstEvent *of_input);
+  void keep (EventPtr stream_start);
+  void push_text (const TextTrack::Text &text, const GstSegment &segment);
+  std::variant<Output, std::optional<Nanoseconds>>
+  look_for_output (const Access &state);
+  static std::optional<Clock::time_point> stalls_at (const Access &state);
+  static void nudge (const Access &state);
+  static void note_input (State &state);
+  void keep_up (const Access &state);
+  void changed (const Access &state);
+  void take_text (const Transcript &transcript);
+  void take_progress (const Progress &progress);
+  bool note_delay (const Access &state, Nanoseconds start);
+  Nanoseconds now () const;
+
+  GstElement *const element_;
+  GstPad *const pad_;
+  Guarded<State> state_;
+  std::condition_variable changed_;
+};
+
+} // namespace sis
