@@ -7,9 +7,11 @@ set -eu
 packages="
   g++ meson ninja-build pkg-config python3
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
-  libsoup-3.0-dev libjson-glib-dev
+  libsoup-3.0-dev libjson-glib-dev libgnutls28-dev
   libpocketsphinx-dev pocketsphinx-en-us pocketsphinx-testdata
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+  gstreamer1.0-plugins-bad gstreamer1.0-x
+  python3-gi gir1.2-gstreamer-1.0
   glib-networking ca-certificates"
 
 # Fails, and says how to go on by hand.

@@ -6,7 +6,9 @@
 #   sh tests/run.sh [--sanitize LIST] [--setup NAME] [TEST…]
 #
 # --sanitize LIST: address,undefined or thread; in a build folder of its own.
-# --setup NAME: one of the project's test setups, such as leaks.
+# --setup NAME: leaks (GStreamer objects, by its tracer) or valgrind.
+# What is slow makes its tests patient, and repeat things less often; by which
+# factors is printed.
 # TEST: names of tests as in `meson test --list`; otherwise all.
 # The last line is `N passed, N failed, N skipped`, counting test cases. Exit
 # status 1 if any failed or none ran.
@@ -32,20 +34,29 @@ done
 . "$root/tests/build.sh"
 folder=$root/build
 patience=1
+scale=1
+case $sanitize,$setup in
+  thread,) patience=6 scale=20 ;;
+  ,valgrind) patience=8 scale=20 ;;
+  ,*) ;;
+  *) patience=4 ;;
+esac
 if [ -z "$sanitize" ]; then
   configure "$folder" -Dtests=enabled
 else
   folder=$root/build-$(echo "$sanitize" | tr , -)
-  patience=5
   configure "$folder" -Dtests=enabled -Db_lundef=false -Db_sanitize="$sanitize"
   # GLib, GStreamer and gst-plugin-scanner are not built with a sanitizer.
-  export GST_REGISTRY_FORK=no CK_TIMEOUT_MULTIPLIER="$patience"
+  # What GLib keeps of freed memory they would not know to be free.
+  export GST_REGISTRY_FORK=no G_SLICE=always-malloc
   asan=detect_leaks=0:strict_string_checks=1:detect_stack_use_after_return=1
   tsan=ignore_noninstrumented_modules=1:suppressions=$root/tests/tsan.supp
   export ASAN_OPTIONS="${ASAN_OPTIONS:-$asan}"
   export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
   export TSAN_OPTIONS="${TSAN_OPTIONS:-$tsan}"
 fi
+[ "$patience" = 1 ] || export CK_TIMEOUT_MULTIPLIER="$patience"
+[ "$scale" = 1 ] || export SIS_CHECK_SCALE="$scale"
 build "$folder"
 
 # Some programs look for a home that can be written to.
@@ -60,6 +71,8 @@ rm -f "$log"
 status=0
 set -- --no-rebuild --print-errorlogs --timeout-multiplier "$patience" \
   ${setup:+--setup "$setup"} "$@"
+[ "$patience" = 1 ] || echo "Deadlines are $patience times as long as usual, \
+and what is repeated is repeated 1/$scale times as often."
 echo "\$ meson test -C $folder $*"
 meson test -C "$folder" "$@" || status=$?
 if [ ! -e "$log" ]; then

@@ -4,6 +4,7 @@
 #include "server.h"
 
 #include "pipeline.h"
+#include "scale.h"
 
 #include <algorithm>
 #include <atomic>
@@ -195,7 +196,7 @@ GST_START_TEST (test_a_hundred_runs_leave_no_thread_and_no_descriptor)
   fail_unless (server.start ());
   Pipeline pipeline (launch_line (server.url ()));
   Census first{};
-  for (int run = 0; run < 105; run++) {
+  for (int run = 0; run < 5 + scaled (100); run++) {
     pipeline.play ();
     if (run % 5 != 0)
       pipeline.push (indexed_audio (0, one_second), 0);
@@ -396,7 +397,7 @@ GST_START_TEST (test_the_element_works_again_after_an_error)
         { .actions = { { 500ms, sistest::reset () } } },
         {} });
   fail_unless (server.start ());
-  Pipeline pipeline (launch_line ("ws://127.0.0.1:1"));
+  Pipeline pipeline (launch_line ("ws://127.0.0.1:1", "reconnect=never"));
   for (unsigned errors = 1; errors <= 4; errors++) {
     if (errors == 2)
       g_object_set (pipeline.sink (), "project-id", "a b", nullptr);
@@ -470,7 +471,7 @@ GST_START_TEST (test_the_last_reference_may_go_at_any_time)
 {
   sistest::Server server;
   fail_unless (server.start ());
-  for (int run = 0; run < 40; run++) {
+  for (int run = 0; run < std::max (scaled (40), 8); run++) {
     Pipeline pipeline (launch_line (server.url ()));
     if (run % 8 == 0)
       continue;

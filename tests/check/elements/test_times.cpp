@@ -288,6 +288,27 @@ GST_START_TEST (test_a_long_pause_is_no_error)
 }
 GST_END_TEST;
 
+/* Other branches of a live pipeline learn how late this one's audio is. */
+GST_START_TEST (test_the_latency_of_a_live_source_is_told)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline ("audiotestsrc is-live=true samplesperbuffer=1600 ! "
+                     "audio/x-raw,format=S16LE,rate=16000,channels=1 ! "
+                     "sissink name=sink project-id=demo endpoint="
+                     + server.url ());
+  pipeline.play ();
+  fail_unless (pipeline.wait_for_element_message ("sis-start") != nullptr);
+  g_autoptr (GstQuery) query = gst_query_new_latency ();
+  fail_unless (gst_element_query (pipeline.get (), query));
+  gboolean is_live = FALSE;
+  GstClockTime least = 0;
+  gst_query_parse_latency (query, &is_live, &least, nullptr);
+  fail_unless (is_live);
+  fail_unless (least >= 100 * GST_MSECOND && least < GST_SECOND);
+}
+GST_END_TEST;
+
 static Suite *
 times_suite (void)
 {
@@ -303,6 +324,7 @@ times_suite (void)
   tcase_add_test (tcase, test_running_time_of_a_segment_with_rate_and_offset);
   tcase_add_test (tcase, test_a_source_that_stalls_is_no_error);
   tcase_add_test (tcase, test_a_long_pause_is_no_error);
+  tcase_add_test (tcase, test_the_latency_of_a_live_source_is_told);
   return suite;
 }
 

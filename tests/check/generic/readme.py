@@ -102,7 +102,7 @@ def real_property(entry):
     rest = kind.removesuffix("Write only").strip()
     default = re.search(r"Default: (.*)$", rest)
     default = default[1].strip() if default else "–"
-    limits = re.search(r"Range:\s*(\S+) - (\S+)", rest)
+    limits = re.search(r"Range:\s*(\S+) -\s+(\S+)", rest)
     name = re.split(r"\.? +(?:Range|Default):", rest)[0].rstrip(".")
     if name.startswith("Enum"):
         kind = "enum"
@@ -170,6 +170,25 @@ def differences(name, documented, real, blurb):
     return problems
 
 
+def compare_properties(tap, rows, real):
+    same_rows(tap, "property", rows, real)
+    for name, entry in real.items():
+        if name in rows:
+            tap.check(f"{name} is as the README says",
+                      differences(name, rows[name], real_property(entry),
+                                  entry["blurb"]))
+
+
+def check_transcriber(tap, readme, program, ours):
+    """What it has besides the properties of sissink."""
+    rows = {bare(row[0]): documented_property(row[1:])
+            for row in table_below(readme, "Text in the pipeline")}
+    theirs = properties_of(inspect(program, "sistranscriber"))
+    compare_properties(tap, rows, {
+        name: entry for name, entry in theirs.items()
+        if name not in ours and name not in ("name", "parent")})
+
+
 def check_properties(tap, readme, program):
     rows = {bare(row[0]): documented_property(row[1:])
             for row in table_below(readme, "Properties")}
@@ -184,18 +203,13 @@ def check_properties(tap, readme, program):
     tap.check("the element's class is Sink/Audio/Network",
               [] if re.search(r"^  Klass +Sink/Audio/Network$", text, re.M)
               else ["it is another"])
-    same_rows(tap, "property", rows,
-              {name: 0 for name in ours
-               if name not in base or name in rows})
-    for name, entry in ours.items():
-        if name in rows:
-            tap.check(f"{name} is as the README says",
-                      differences(name, rows[name], real_property(entry),
-                                  entry["blurb"]))
+    compare_properties(tap, rows, {name: entry for name, entry in ours.items()
+                                   if name not in base or name in rows})
     tap.check("every property has a blurb and says when it may change",
               [name for name, entry in ours.items() if name not in base and
                (not entry["blurb"].strip() or
                 real_property(entry)["when"] == "–")])
+    check_transcriber(tap, readme, program, ours)
 
 
 # -- errors -------------------------------------------------------------------
@@ -227,6 +241,26 @@ def check_errors(tap, readme, program):
                    f"{rows[name][:len(cells)]}"
                    for name, cells in real.items()
                    if name in rows and rows[name][:len(cells)] != cells])
+
+
+    check_advice(tap, readme, codes)
+
+
+def check_advice(tap, readme, codes):
+    """What the README has to say of single codes is of codes that exist."""
+    known = []
+    for name in codes:
+        family, first, last = re.match(
+            r"(?:HTTP )?([A-Z]*)\.?(\d*)(?:–(\d+))?", name).groups()
+        if first:
+            known.append((family, int(first), int(last or first)))
+    section = re.split(r"^### Troubleshooting$", readme, flags=re.M)[1]
+    named = re.findall(r"\b(SIS|APIG)\.(\d+)", section.split("\n## ")[0])
+    tap.check("the codes of the troubleshooting exist",
+              ([] if len(named) > 10 else ["there are few"]) +
+              [f"{family}.{number} does not" for family, number in named
+               if not any(family == f and a <= int(number) <= b
+                          for f, a, b in known)])
 
 
 def print_errors(program):

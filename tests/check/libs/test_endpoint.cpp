@@ -2,6 +2,7 @@
 /* Where the service is, and what may be sent to it. */
 #include "sis/base/secret.h"
 #include "sis/protocol/endpoint.h"
+#include "sis/protocol/header.h"
 
 /* Last: its macro `fail` is a name in the standard library. */
 #include <gst/check/gstcheck.h>
@@ -15,7 +16,7 @@ url_of (const char *text)
 {
   const auto parsed = parse_endpoint (text);
   const auto *endpoint = std::get_if<Endpoint> (&parsed);
-  return endpoint != nullptr ? endpoint->url ("p", Mode::Continue)
+  return endpoint != nullptr ? endpoint->stream_url ("p", Mode::Continue)
                              : "error: " + std::get<std::string> (parsed);
 }
 
@@ -38,12 +39,14 @@ GST_START_TEST (test_endpoints_become_urls)
     { "ws://a.example:81", "ws://a.example:81/v1/p/rasr/continue-stream" },
     { "wss://a.example:8443/x/y/",
       "wss://a.example:8443/x/y/v1/p/rasr/continue-stream" },
-    { "ws://[::1]:80", "ws://[::1]:80/v1/p/rasr/continue-stream" },
-    { "WSS://a.example", "wss://a.example/v1/p/rasr/continue-stream" },
+    { "ws://[::1]:80", "ws://[::1]/v1/p/rasr/continue-stream" },
+    { "wss://[::1]:443", "wss://[::1]/v1/p/rasr/continue-stream" },
+    { "wss://[::1]:80", "wss://[::1]:80/v1/p/rasr/continue-stream" },
+    { "WSS://A.Example", "wss://a.example/v1/p/rasr/continue-stream" },
   };
   for (const auto &[text, url] : cases)
     fail_unless (url_of (text) == url, "%s: %s", text, url_of (text).c_str ());
-  fail_unless (endpoint_of_region ("cn-north-4").url ("p", Mode::Short)
+  fail_unless (endpoint_of_region ("cn-north-4").stream_url ("p", Mode::Short)
                == "wss://sis-ext.cn-north-4.myhuaweicloud.com"
                   "/v1/p/rasr/short-stream");
 }
@@ -70,6 +73,11 @@ GST_START_TEST (test_endpoints_that_are_none)
                             "wss://a\nb",
                             "wss://a%0ab",
                             "wss://[::1",
+                            "wss://[::1%25lo]",
+                            "wss://[::x]",
+                            "wss://a.example\\@b.example",
+                            "wss://a;b",
+                            "wss://a*",
                             "://x",
                             "wss://a.example/x y",
                             "wss://a.example/\r\nHost: b" })

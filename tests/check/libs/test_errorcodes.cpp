@@ -147,10 +147,11 @@ GST_START_TEST (test_unknown_codes_are_in_no_row)
   for (const char *code :
        { "",           ".",          "SIS",
          "SIS.",       "SIS.0002",   "SIS.0000",
-         "SIS.0310",   "SIS.0313",   "SIS.9999",
-         "SIS.032",    "SIS.32",     "SIS.0032 ",
-         " SIS.0032",  "SIS.0032x",  "SIS.-032",
-         "SIS.+032",   "SIS.000032", "sis.0032",
+         "SIS.0202",   "SIS.0209",   "SIS.0310",
+         "SIS.0313",   "SIS.9999",   "SIS.032",
+         "SIS.32",     "SIS.0032 ",  " SIS.0032",
+         "SIS.0032x",  "SIS.-032",   "SIS.+032",
+         "SIS.00032",  "SIS.000032", "sis.0032",
          "0032",       "APIG.0309",  "APIG.0999",
          "APIGX.0301", "APIG..0301", "HTTP.0404",
          "HTTP.0000",  "DAYU.0301",  "SIS.99999999999999999999" })
@@ -169,7 +170,10 @@ GST_START_TEST (test_every_row_is_sound)
     fail_unless (row.http_status == 0 || row.http_status == 4
                  || row.http_status == 5);
     fail_unless (row.advice.size () > 10 && row.advice.ends_with ("."));
+    /* With code and message one line, and readable wherever it is printed. */
     fail_unless (row.advice.size () < 256);
+    for (const char c : row.advice)
+      fail_unless (c >= ' ' && c <= '~');
   }
   fail_unless (find_error_code (sis::audio_too_long) != nullptr);
 }
@@ -208,10 +212,11 @@ GST_START_TEST (test_every_http_status_has_a_kind)
 {
   for (const auto &row : statuses) {
     const std::string status = std::to_string (row.status);
-    assert_kind (status.c_str (), sis::kind_of_http_status (row.status),
-                 sis::transience_of_http_status (row.status), row.kind,
+    const sis::ErrorCode &code = sis::find_http_status (row.status);
+    assert_kind (status.c_str (), code.kind, code.transience, row.kind,
                  row.transience);
-    const Failure failure = sis::failure_of_refusal (row.status, {});
+    const Failure failure
+        = sis::failure_of_refusal ({ .http_status = row.status });
     assert_kind (status.c_str (), failure.kind, failure.transience, row.kind,
                  row.transience);
   }
@@ -240,7 +245,8 @@ GST_START_TEST (test_the_failure_of_a_reply_tells_what_to_do)
   assert_text (
       failure.text,
       "The service refused a parameter (SIS.0032: 'audio_format' is invalid). "
-      "Check the settings that the message names, and extra-config.");
+      "Check the setting that the message names ('property' is model), and "
+      "extra-config.");
   assert_text (describe (failure), "error_code=SIS.0032 trace_id=t-1 "
                                    "resp_type=ERROR");
   assert_text (failure.resp_type, "ERROR");
@@ -251,20 +257,26 @@ GST_START_TEST (test_the_failure_of_a_reply_tells_what_to_do)
 }
 GST_END_TEST;
 
+/* About what is in no table, too. */
+static const std::string ask_support
+    = " Ask the service's support what it means, with the trace_id.";
+
 GST_START_TEST (test_what_a_reply_leaves_out_is_left_out)
 {
   const Failure bare = reply_failure ("", "", "", "FATAL_ERROR");
   assert_kind ("no code", bare.kind, bare.transience, Service, No);
-  assert_text (bare.text, "The service reported an error.");
+  assert_text (bare.text, "The service reported an error." + ask_support);
   assert_text (describe (bare), "resp_type=FATAL_ERROR");
 
   const Failure code = reply_failure ("SIS.9999", "", "", "");
   assert_kind ("SIS.9999", code.kind, code.transience, Service, No);
-  assert_text (code.text, "The service reported an error (SIS.9999).");
+  assert_text (code.text,
+               "The service reported an error (SIS.9999)." + ask_support);
   assert_text (describe (code), "error_code=SIS.9999");
 
   const Failure text = reply_failure ("", "something odd", "t", "");
-  assert_text (text.text, "The service reported an error (something odd).");
+  assert_text (text.text,
+               "The service reported an error (something odd)." + ask_support);
   assert_text (describe (text), "trace_id=t");
 }
 GST_END_TEST;
@@ -277,7 +289,9 @@ GST_START_TEST (test_an_account_in_arrears_is_told_by_the_message)
     fail_unless (failure.text.find ("in arrears") != std::string::npos);
   }
   const Failure refusal = sis::failure_of_refusal (
-      403, "Forbidden", {}, "Resource type is restricted");
+      { .http_status = 403,
+        .reason = "Forbidden",
+        .error_msg = "Resource type is restricted" });
   assert_kind ("403", refusal.kind, refusal.transience, NotAuthorized, No);
 }
 GST_END_TEST;
@@ -288,22 +302,39 @@ GST_START_TEST (test_a_refused_key_is_never_tried_again)
        { "verify aksk signature fail", "Verify ak sk signature fail",
          "signature expired", "ak TESTAK not exist" }) {
     const Failure failure
-        = sis::failure_of_refusal (401, "Unauthorized", "APIG.0301", message);
+        = sis::failure_of_refusal ({ .http_status = 401,
+                                     .reason = "Unauthorized",
+                                     .error_code = "APIG.0301",
+                                     .error_msg = message });
     assert_kind (message, failure.kind, failure.transience, NotAuthorized, No);
     fail_unless (failure.text.find ("clock") != std::string::npos);
     fail_unless (failure.text.find ("5 minutes") != std::string::npos);
   }
   const Failure token = sis::failure_of_refusal (
-      401, "Unauthorized", "APIG.0301",
-      "Incorrect IAM authentication information: decrypt token fail");
+      { .http_status = 401,
+        .reason = "Unauthorized",
+        .error_code = "APIG.0301",
+        .error_msg
+        = "Incorrect IAM authentication information: decrypt token fail" });
   assert_kind ("token", token.kind, token.transience, NotAuthorized, Renew);
+  const Failure project = sis::failure_of_refusal (
+      { .http_status = 401,
+        .reason = "Unauthorized",
+        .error_code = "SIS.0101",
+        .error_msg = "the token's project does not exist" });
+  assert_kind ("project", project.kind, project.transience, NotAuthorized,
+               Renew);
 }
 GST_END_TEST;
 
 GST_START_TEST (test_the_failure_of_a_refusal_names_status_and_code)
 {
-  const Failure failure = sis::failure_of_refusal (
-      404, "Not Found", "APIGW.0101", "API not found", "r-1");
+  const Failure failure
+      = sis::failure_of_refusal ({ .http_status = 404,
+                                   .reason = "Not Found",
+                                   .error_code = "APIGW.0101",
+                                   .error_msg = "API not found",
+                                   .request_id = "r-1" });
   assert_text (
       failure.text,
       "The service refused the connection (HTTP 404 Not Found, APIGW.0101: "
@@ -314,27 +345,68 @@ GST_START_TEST (test_the_failure_of_a_refusal_names_status_and_code)
   assert_text (failure.request_id, "r-1");
   fail_unless_equals_int (failure.http_status, 404);
 
-  const Failure bare = sis::failure_of_refusal (401, "");
+  const Failure bare = sis::failure_of_refusal ({ .http_status = 401 });
   assert_text (bare.text, "The service refused the connection (HTTP 401). "
-                          "Check the credentials and project-id.");
+                          "Check auth-token (project-scoped, of the endpoint's "
+                          "region, at most 24 h old); or user-name and region; "
+                          "or access-key, secret-key and the clock (at most 15 "
+                          "minutes off): more than five failures lock a key "
+                          "for 5 minutes.");
   assert_text (describe (bare), "");
 }
 GST_END_TEST;
 
 GST_START_TEST (test_iam_is_named_when_it_refuses)
 {
-  const Failure failure = sis::failure_of_refusal (401, "Unauthorized", "401",
-                                                   "The password is wrong.", {},
-                                                   sis::Refuser::Iam);
+  const Failure failure
+      = sis::failure_of_refusal ({ .http_status = 401,
+                                   .reason = "Unauthorized",
+                                   .error_code = "401",
+                                   .error_msg = "The password is wrong.",
+                                   .refuser = sis::Refuser::Iam });
   assert_kind ("IAM", failure.kind, failure.transience, NotAuthorized, No);
   assert_text (
       failure.text,
       "IAM refused to issue a token (HTTP 401 Unauthorized, 401: The password "
       "is wrong.). Check user-name, domain-name, password and region; the user "
       "has to be an IAM user.");
-  const Failure busy = sis::failure_of_refusal (503, "Service Unavailable", {},
-                                                {}, {}, sis::Refuser::Iam);
+  const Failure busy
+      = sis::failure_of_refusal ({ .http_status = 503,
+                                   .reason = "Service Unavailable",
+                                   .refuser = sis::Refuser::Iam });
   assert_kind ("IAM", busy.kind, busy.transience, Busy, Yes);
+}
+GST_END_TEST;
+
+/* Its address is another one, but the proxy is the same. */
+GST_START_TEST (test_what_is_wrong_on_the_way_to_iam_is_told)
+{
+  static constexpr struct
+  {
+    int status;
+    FailureKind kind;
+    Transience transience;
+    const char *advice;
+  } answers[] = {
+    { 200, Open, No, "iam-endpoint" },
+    { 302, Open, No, "iam-endpoint" },
+    { 404, NotFound, No, "iam-endpoint" },
+    { 407, NotAuthorized, No, "proxy" },
+    { 400, FailureKind::Settings, No, "domain-name" },
+    { 500, Open, Yes, "later" },
+  };
+  for (const auto &answer : answers) {
+    const std::string status = std::to_string (answer.status);
+    const Failure failure = sis::failure_of_refusal (
+        { .http_status = answer.status, .refuser = sis::Refuser::Iam });
+    assert_kind (status.c_str (), failure.kind, failure.transience, answer.kind,
+                 answer.transience);
+    fail_unless (failure.text.starts_with ("IAM "));
+    fail_unless (failure.text.find (answer.advice) != std::string::npos, "%s",
+                 failure.text.c_str ());
+    fail_unless (failure.text.find (" endpoint") == std::string::npos, "%s",
+                 failure.text.c_str ());
+  }
 }
 GST_END_TEST;
 
@@ -346,7 +418,10 @@ GST_START_TEST (test_a_request_that_a_refusal_repeats_is_cut_off)
          "bad signature, x-auth-token: SECRET",
          "bad signature, Authorization: SECRET, x-auth-token: SECRET" }) {
     const Failure failure
-        = sis::failure_of_refusal (401, "Unauthorized", "APIG.0301", message);
+        = sis::failure_of_refusal ({ .http_status = 401,
+                                     .reason = "Unauthorized",
+                                     .error_code = "APIG.0301",
+                                     .error_msg = message });
     fail_unless (failure.text.find ("bad signature") != std::string::npos);
     fail_unless (failure.text.find ("SECRET") == std::string::npos);
     fail_unless (failure.error_msg.find ("SECRET") == std::string::npos);
@@ -362,8 +437,16 @@ GST_START_TEST (test_strings_of_a_failure_are_clean_and_bounded)
   const Failure failures[] = {
     reply_failure (lengthy.c_str (), lengthy.c_str (), lengthy.c_str (),
                    lengthy.c_str ()),
-    sis::failure_of_refusal (401, lengthy, lengthy, lengthy, lengthy),
-    sis::failure_of_refusal (401, lengthy, "APIG.0301", lengthy, lengthy),
+    sis::failure_of_refusal ({ .http_status = 401,
+                               .reason = lengthy,
+                               .error_code = lengthy,
+                               .error_msg = lengthy,
+                               .request_id = lengthy }),
+    sis::failure_of_refusal ({ .http_status = 401,
+                               .reason = lengthy,
+                               .error_code = "APIG.0301",
+                               .error_msg = lengthy,
+                               .request_id = lengthy }),
   };
   for (const Failure &failure : failures) {
     for (const std::string *string :
@@ -395,6 +478,7 @@ errorcodes_suite (void)
   tcase_add_test (failures,
                   test_the_failure_of_a_refusal_names_status_and_code);
   tcase_add_test (failures, test_iam_is_named_when_it_refuses);
+  tcase_add_test (failures, test_what_is_wrong_on_the_way_to_iam_is_told);
   tcase_add_test (failures, test_a_request_that_a_refusal_repeats_is_cut_off);
   tcase_add_test (failures, test_strings_of_a_failure_are_clean_and_bounded);
   return suite;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "samples.h"
 
+#include "../scale.h"
+
 #include <vector>
 
 using samples::describe;
@@ -398,7 +400,7 @@ GST_START_TEST (test_random_pieces_of_json_do_no_harm)
     "'",
   };
   GRand *const random = g_rand_new_with_seed (20211);
-  for (int i = 0; i < 100000; ++i) {
+  for (int i = 0; i < sischeck::scaled (100000); ++i) {
     std::string text = "{";
     for (int n = g_rand_int_range (random, 0, 24); n > 0; --n)
       text += pieces[g_rand_int_range (random, 0, G_N_ELEMENTS (pieces))];

@@ -262,16 +262,19 @@ GST_START_TEST (test_extra_keys_are_sent_as_what_they_are)
     { "vad_threshold", 0.5 },
     { "big", std::int64_t (1) << 40 },
     { "name", std::string ("第一") },
-    { "user_words", std::vector<std::string>{ "a", "b\n" } },
-    { "nothing", std::vector<std::string>{} },
+    { "user_words",
+      std::vector<sis::StartConfig::Scalar>{ std::string ("a"), true, 7,
+                                             std::string ("b\n") } },
+    { "nothing", std::vector<sis::StartConfig::Scalar>{} },
     { "not_finite", G_MAXDOUBLE * 2 },
     { "property", std::string ("taken") },
   };
-  assert_text (sis::build_start (config),
-               R"({"command":"START","config":{"audio_format":"pcm16k16bit",)"
-               "\"property\":\"quote \\\" and \xEF\xBF\xBD\","
-               R"("need_smooth":"yes","vad_threshold":0.5,"big":1099511627776,)"
-               R"("name":"第一","user_words":["a","b\n"],"nothing":[]}})");
+  assert_text (
+      sis::build_start (config),
+      R"({"command":"START","config":{"audio_format":"pcm16k16bit",)"
+      "\"property\":\"quote \\\" and \xEF\xBF\xBD\","
+      R"("need_smooth":"yes","vad_threshold":0.5,"big":1099511627776,)"
+      R"("name":"第一","user_words":["a","yes",7,"b\n"],"nothing":[]}})");
 }
 GST_END_TEST;
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Answers of HTTP that never end: the head says what there is to say. */
+#include "halfserver.h"
+#include "iam.h"
+
+#include "failing.h"
+
+using namespace sischeck;
+using sistest::HalfServer;
+using sistest::Server;
+
+namespace {
+
+using Peer = std::shared_ptr<HalfServer::Peer>;
+
+Peer
+write_answer (HalfServer &half, const std::string &answer)
+{
+  Peer peer = half.accept ();
+  fail_unless (peer != nullptr && peer->write (answer));
+  return peer;
+}
+
+/* Until nobody reads it any more. */
+void
+write_without_end (HalfServer::Peer &peer)
+{
+  const std::string chunk = "10000\r\n" + std::string (0x10000, ' ') + "\r\n";
+  while (peer.write (chunk))
+    ;
+}
+
+void
+log_in (const Pipeline &pipeline, const HalfServer &iam, const char *user)
+{
+  const std::string endpoint = "http" + iam.url ().substr (2);
+  g_object_set (pipeline.sink (), "user-name", user, "domain-name", "d",
+                "password", "p", "iam-endpoint", endpoint.c_str (), nullptr);
+}
+
+void
+assert_refused (Pipeline &pipeline, int code, guint status)
+{
+  const Problem error = only_error (pipeline);
+  fail_unless (error.is (GST_RESOURCE_ERROR, code), "%d: %s", error.code,
+               error.text.c_str ());
+  assert_equals_int (uint_of (error.details, "http_status"), status);
+}
+
+} // namespace
+
+GST_START_TEST (test_a_refusal_whose_body_does_not_come)
+{
+  const std::tuple<const char *, int, guint> cases[] = {
+    { "HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n",
+      GST_RESOURCE_ERROR_NOT_AUTHORIZED, 401 },
+    { "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "10\r\n{\"error_code\":\"A\r\n",
+      GST_RESOURCE_ERROR_NOT_FOUND, 404 },
+    { "HTTP/1.1 503 Busy\r\n\r\n", GST_RESOURCE_ERROR_BUSY, 503 },
+  };
+  const auto &[answer, code, status] = cases[__i__];
+  HalfServer half;
+  fail_unless (half.start (false));
+  Pipeline pipeline (launch_line (half.url (), prompt ("never")));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000), 0);
+  const Peer peer = write_answer (half, answer);
+  assert_refused (pipeline, code, status);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_refusal_whose_body_never_ends)
+{
+  HalfServer half;
+  fail_unless (half.start (false));
+  Pipeline pipeline (launch_line (half.url (), prompt ("never")));
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000), 0);
+  const Peer peer = write_answer (
+      half, "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n");
+  write_without_end (*peer);
+  assert_refused (pipeline, GST_RESOURCE_ERROR_NOT_AUTHORIZED, 403);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_refusal_of_iam_whose_body_does_not_end)
+{
+  HalfServer iam;
+  Server server;
+  fail_unless (iam.start (false) && server.start ());
+  Pipeline pipeline (launch_line (server.url (), prompt ("never")));
+  log_in (pipeline, iam, __i__ == 0 ? "silent" : "endless");
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000), 0);
+  const Peer peer = write_answer (
+      iam, "HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n");
+  if (__i__ == 1)
+    write_without_end (*peer);
+  assert_refused (pipeline, GST_RESOURCE_ERROR_NOT_AUTHORIZED, 401);
+  fail_unless (server.connections ().empty ());
+}
+GST_END_TEST;
+
+/* The token is in the head. */
+GST_START_TEST (test_a_token_whose_body_does_not_come)
+{
+  HalfServer iam;
+  Server server;
+  server.script ({ { .handshake = { .token = "of-the-head" },
+                     .recognizer = sistest::index_recognizer () } });
+  fail_unless (iam.start (false) && server.start ());
+  Pipeline pipeline (launch_line (server.url (), prompt ("never")));
+  log_in (pipeline, iam, __i__ == 0 ? "halting" : "cut");
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000), 0);
+  const Peer peer = write_answer (
+      iam, "HTTP/1.1 201 Created\r\nX-Subject-Token: of-the-head\r\n"
+           "Content-Length: 1000\r\n\r\n{\"token\":");
+  if (__i__ == 1)
+    peer->close ();
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  assert_same_text (pipeline.finals (), index_words (0, 10));
+}
+GST_END_TEST;
+
+static Suite *
+answers_suite (void)
+{
+  Suite *suite = suite_create ("answers");
+  TCase *tcase = tcase_create ("general");
+  tcase_set_timeout (tcase, 60);
+  suite_add_tcase (suite, tcase);
+  tcase_add_loop_test (tcase, test_a_refusal_whose_body_does_not_come, 0, 3);
+  tcase_add_test (tcase, test_a_refusal_whose_body_never_ends);
+  tcase_add_loop_test (tcase, test_a_refusal_of_iam_whose_body_does_not_end, 0,
+                       2);
+  tcase_add_loop_test (tcase, test_a_token_whose_body_does_not_come, 0, 2);
+  return suite;
+}
+
+GST_CHECK_MAIN (answers)
