@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The input is a script of what the service, the network, the pipeline and the
+ * clock do, one after the other. Whatever it is, the session keeps to the
+ * protocol, loses nothing in silence, tells no secrets and comes to an end. */
+#include "fuzz.h"
+#include "sessioncheck.h"
+
+#include "sis/protocol/failure.h"
+
+using namespace sis;
+using namespace std::chrono_literals;
+using sisfuzz::World;
+
+namespace {
+
+/* As long as a script may be, and what the end may take. */
+constexpr int most_steps = 150;
+constexpr int most_steps_to_end = 20000;
+constexpr auto longest_end = 24h;
+
+class Script
+{
+public:
+  explicit Script (std::string_view input);
+  void run ();
+
+private:
+  bool is_over () const { return steps_ >= most_steps || in_.is_over (); }
+  bool one_in (int n) { return in_.any (1, n) == 1; }
+
+  Config config ();
+  Credentials credentials ();
+  void step ();
+  void step_while_waiting ();
+  void local_step ();
+  void streaming_step ();
+  void offer ();
+  void remote_step ();
+  void time_step ();
+  void refuse ();
+  std::string message ();
+  std::string result ();
+  void set_prank ();
+  void flush ();
+  void drain ();
+  void check_account ();
+  void finish ();
+
+  sisfuzz::Choices in_;
+  World &world_ = World::get ();
+  const Config config_;
+  const std::shared_ptr<sisfuzz::EventCheck> events_
+      = std::make_shared<sisfuzz::EventCheck> ();
+  sisfuzz::WireCheck wire_;
+  std::unique_ptr<Session> session_;
+  AudioFormat format_ = sisfuzz::pcm;
+  Position offered_ = 0;
+  Nanoseconds running_time_{};
+  int steps_ = 0, steps_to_end_ = 0;
+  bool is_waiting_ = false; /* the streaming thread */
+  bool is_flushing_ = false, was_flushed_ = false, has_drained_ = false;
+  Clock::time_point end_since_{};
+};
+
+Script::Script (std::string_view input) : in_ (input), config_ (config ())
+{
+  world_.while_waiting = [this] { step_while_waiting (); };
+  wire_.connect (world_);
+  session_ = std::make_unique<Session> (config_, events_);
+}
+
+Credentials
+Script::credentials ()
+{
+  switch (in_.any (0, 4)) {
+  case 0:
+    return Token{ Secret (sisfuzz::secret_token) };
+  case 1:
+    return KeyPair{ .access_key = "AK",
+                    .secret_key = Secret (sisfuzz::secret_key) };
+  case 2:
+    return Login{ .iam = { .secure = false, .host = "127.0.0.1", .port = 1 },
+                  .user = "user",
+                  .domain = "domain",
+                  .password = Secret (sisfuzz::secret_key) };
+  case 3:
+    return Token{ Secret ("another token") };
+  default:
+    return {};
+  }
+}
+
+Config
+Script::config ()
+{
+  Config config;
+  config.endpoint = { .secure = false, .host = "127.0.0.1", .port = 1 };
+  config.project_id = "p";
+  config.rate = sisfuzz::rate;
+  config.mode = Mode (in_.any (0, 2));
+  config.tunables.credentials = credentials ();
+  config.tunables.max_send_rate = one_in (4) ? 2 : 0;
+  config.reconnect.policy = Reconnect (in_.any (0, 2));
+  config.reconnect.max_attempts = int (in_.any (-1, 3));
+  config.leaky = Leaky (in_.any (0, 3));
+  config.max_buffer_duration = in_.any (1, 2) * 1s;
+  config.replay_duration = in_.any (0, 3) * 1s;
+  config.chunk_duration = in_.any (1, 50) * 20ms;
+  config.timeout = in_.any (1, 20) * 1s;
+  config.idle_timeout = in_.any (0, 15) * 1s;
+  config.max_session_duration = in_.any (0, 5) * 1s;
+  config.discards_after_error = one_in (4);
+  config.tells_progress = one_in (2);
+  return config;
+}
+
+void
+Script::check_account ()
+{
+  const Stats stats = session_->stats ();
+  const AudioAccount &audio = stats.audio;
+  fuzz_check (audio.in + audio.filled
+              == audio.acknowledged + audio.unacknowledged + audio.evicted
+                     + audio.waiting + audio.dropped);
+  const auto most
+      = [] (Nanoseconds time) { return time_to_samples (time, sisfuzz::rate); };
+  fuzz_check (audio.waiting <= most (config_.max_buffer_duration));
+  fuzz_check (audio.unacknowledged <= most (config_.replay_duration));
+  fuzz_check (audio.dropped >= 0 && audio.acknowledged >= 0);
+  wire_.may_have_holes |= audio.dropped > 0 || audio.evicted > 0;
+}
+
+/* Several things may happen before the loop sees any of them. */
+void
+Script::step ()
+{
+  steps_++;
+  const auto choice = in_.any (0, 15);
+  if (choice < 5)
+    streaming_step ();
+  else if (choice < 7)
+    local_step ();
+  else if (choice < 13)
+    remote_step ();
+  else
+    time_step ();
+  if (!one_in (4))
+    world_.run_loop ();
+  check_account ();
+}
+
+/* The streaming thread waits: the others go on, and after the script only time
+ * and the network do. */
+void
+Script::step_while_waiting ()
+{
+  is_waiting_ = true;
+  if (!is_over ()) {
+    step ();
+  } else {
+    if (steps_to_end_++ == 0)
+      end_since_ = world_.now ();
+    fuzz_check (steps_to_end_ < most_steps_to_end);
+    fuzz_check (world_.now () - end_since_ < longest_end);
+    const bool goes_on
+        = world_.run_loop () || world_.take () || world_.pass_to_next_timer ();
+    /* A store that is full may stay so; the end of the stream may not. */
+    if (!goes_on || !has_drained_)
+      session_->interrupt (true);
+    fuzz_check (goes_on || !has_drained_);
+  }
+  is_waiting_ = false;
+}
+
+void
+Script::offer ()
+{
+  /* A hole in time: audio was left out. */
+  if (one_in (8))
+    offered_ += in_.any (0, 3000), wire_.may_have_holes = true;
+  const Position samples = std::min (in_.any (0, one_in (2) ? 1000 : 20000),
+                                     sisfuzz::longest_stream - offered_);
+  if (samples <= 0)
+    return;
+  AudioBlock block{ .format = format_,
+                    .kind = one_in (4) ? AudioStore::Kind::Silence
+                                       : AudioStore::Kind::Audio,
+                    .first = offered_,
+                    .bytes = sisfuzz::stream_of (format_, offered_, samples) };
+  wire_.offered (format_, offered_, samples);
+  session_->anchor (
+      { .position = offered_,
+        .times = { running_time_, running_time_, running_time_ } });
+  const auto answer = session_->offer (block);
+  fuzz_check ((answer == Session::Answer::Accepted)
+              == (block.bytes.size () < format_.sample_bytes ()));
+  const Position taken = block.first - offered_;
+  running_time_ += samples_to_time (taken, sisfuzz::rate);
+  offered_ = block.first;
+}
+
+void
+Script::streaming_step ()
+{
+  if (is_waiting_)
+    return;
+  /* After the end of the stream no audio comes before a flush. */
+  const auto choice = has_drained_ ? 7 : in_.any (0, 15);
+  switch (choice) {
+  case 0:
+    session_->break_off ();
+    break;
+  case 1:
+    session_->set_live (one_in (2));
+    break;
+  case 2:
+    session_->warn (Failure{ .text = "A warning of the element." });
+    break;
+  case 3:
+    session_->discard (in_.any (0, 100) * 1ms);
+    break;
+  case 4:
+    format_ = format_ == sisfuzz::pcm ? sisfuzz::mulaw : sisfuzz::pcm;
+    break;
+  case 5:
+    running_time_ += in_.any (0, 5000) * 1ms;
+    break;
+  case 6:
+    if (one_in (4))
+      session_->fail (Failure{ .text = "An error of the element." });
+    break;
+  case 7:
+    if (!is_flushing_)
+      drain ();
+    break;
+  default:
+    offer ();
+    break;
+  }
+}
+
+void
+Script::drain ()
+{
+  has_drained_ = true;
+  const auto answer = session_->drain ();
+  const AudioAccount audio = session_->stats ().audio;
+  if (answer != Session::Answer::Accepted || was_flushed_
+      || events_->has_failed ())
+    return;
+  fuzz_check (audio.waiting == 0);
+  if (!wire_.may_have_holes && audio.dropped == 0 && audio.evicted == 0)
+    fuzz_check (wire_.sent_end () == offered_);
+}
+
+void
+Script::flush ()
+{
+  was_flushed_ = wire_.may_have_holes = true;
+  if (!is_flushing_) {
+    session_->flush_start ();
+    is_flushing_ = true;
+  } else if (!is_waiting_) {
+    session_->flush_stop ();
+    is_flushing_ = has_drained_ = was_flushed_ = false;
+  }
+}
+
+void
+Script::local_step ()
+{
+  switch (in_.any (0, 7)) {
+  case 0:
+    session_->interrupt (one_in (2));
+    break;
+  case 1:
+    session_->pause (one_in (2));
+    break;
+  case 2:
+    session_->restart ();
+    break;
+  case 3: {
+    Tunables tunables = config_.tunables;
+    tunables.credentials = credentials ();
+    tunables.max_send_rate = one_in (2) ? 0.5 : 0;
+    session_->tune (tunables);
+    break;
+  }
+  case 4:
+    set_prank ();
+    break;
+  case 5:
+    if (one_in (8)) {
+      session_->close ();
+      events_->is_closed = true;
+    }
+    break;
+  default:
+    flush ();
+    break;
+  }
+}
+
+/* The listener is called, and calls back. */
+void
+Script::set_prank ()
+{
+  switch (in_.any (0, 3)) {
+  case 0:
+    events_->prank = [this] { session_->close (); };
+    break;
+  case 1:
+    events_->prank = [this] {
+      wire_.may_have_holes = was_flushed_ = true;
+      if (!is_flushing_)
+        session_->flush_start ();
+      is_flushing_ = true;
+    };
+    break;
+  case 2:
+    events_->prank = [this] { session_->restart (); };
+    break;
+  default:
+    events_->prank = [this] { session_->interrupt (true); };
+    break;
+  }
+}
+
+std::string
+Script::result ()
+{
+  std::string text = R"({"resp_type":"RESULT","trace_id":"t","segments":[)";
+  const auto count = in_.any (1, 3);
+  for (int i = 0; i < count; i++) {
+    const auto start = in_.any (0, 6000);
+    text += (i > 0 ? R"(,{"start_time":)" : R"({"start_time":)")
+            + std::to_string (start);
+    if (!one_in (8))
+      text += R"(,"end_time":)" + std::to_string (start + in_.any (0, 4000));
+    text += one_in (3) ? R"(,"is_final":false)" : R"(,"is_final":true)";
+    text += R"(,"result":{"text":"word )" + std::to_string (in_.any (0, 3))
+            + R"("}})";
+  }
+  return text + "]}";
+}
+
+std::string
+Script::message ()
+{
+  static constexpr const char *events[]
+      = { "VOICE_START", "VOICE_END", "EXCEEDED_SILENCE", "EXCEEDED_AUDIO" };
+  static constexpr const char *reasons[] = { "NORMAL", "CANCEL", "ERROR", "" };
+  static constexpr const char *codes[]
+      = { "SIS.0032", "SIS.0304", "SIS.0311", "SIS.0312", "SIS.0100", "X" };
+  std::string trace_id = "t";
+  if (one_in (8))
+    trace_id = world_.told;
+  else if (one_in (8) && world_.told == sisfuzz::secret_token)
+    trace_id = sisfuzz::escaped_token;
+  const std::string trace = R"(,"trace_id":")" + trace_id + "\"";
+  switch (in_.any (0, 15)) {
+  case 0:
+  case 1:
+  case 2:
+    wire_.note_start_answered ();
+    return R"({"resp_type":"START")" + trace + "}";
+  case 3:
+    return R"({"resp_type":"EVENT","event":")"
+           + std::string (events[in_.any (0, 3)]) + R"(","timestamp":)"
+           + std::to_string (in_.any (0, 8000)) + trace + "}";
+  case 4:
+  case 5:
+    return R"({"resp_type":"END","reason":")"
+           + std::string (reasons[in_.any (0, 3)]) + "\"" + trace + "}";
+  case 6:
+    return R"({"resp_type":")"
+           + std::string (one_in (3) ? "FATAL_ERROR" : "ERROR")
+           + R"(","error_code":")" + codes[in_.any (0, 5)] + "\"" + trace
+           + R"(,"error_msg":"of )" + world_.told + "\"}";
+  case 7:
+    wire_.note_start_answered ();
+    return std::string (in_.take (std::size_t (in_.any (0, 255))));
+  default:
+    return result ();
+  }
+}
+
+void
+Script::refuse ()
+{
+  static constexpr int statuses[] = { 301, 401, 403, 404, 407, 429, 500, 503 };
+  if (one_in (2)) {
+    world_.refuse (
+        { .kind = FailureKind::Open,
+          .cause = one_in (2) ? FailureCause::Connect : FailureCause::Tls,
+          .transience = Transience::Yes,
+          .text = "No way." });
+    return;
+  }
+  const std::string said = "not with " + world_.told;
+  const Failure failure
+      = failure_of_refusal ({ .http_status = statuses[in_.any (0, 7)],
+                              .error_code = one_in (2) ? "APIGW.0307" : "",
+                              .error_msg = said });
+  if (world_.is_connecting ())
+    world_.refuse (failure);
+  else
+    world_.answer_token (failure);
+}
+
+/* More often than not what a healthy service would do. */
+void
+Script::remote_step ()
+{
+  switch (in_.any (0, 15)) {
+  case 0:
+    world_.lose ();
+    break;
+  case 1:
+    refuse ();
+    break;
+  case 2:
+    world_.say_binary (std::size_t (in_.any (0, 70000)));
+    break;
+  case 3:
+  case 4:
+  case 5:
+    world_.accept ();
+    break;
+  case 6:
+    world_.answer_token (Secret (sisfuzz::secret_token));
+    break;
+  case 7:
+  case 8:
+  case 9:
+    world_.take ();
+    break;
+  default:
+    world_.say (message ());
+    break;
+  }
+}
+
+void
+Script::time_step ()
+{
+  switch (in_.any (0, 3)) {
+  case 0:
+    world_.pass_to_next_timer ();
+    break;
+  case 1:
+    world_.pass (in_.any (0, 30'000) * 1ms);
+    break;
+  default:
+    world_.pass (in_.any (0, 255) * 1ms);
+    break;
+  }
+}
+
+void
+Script::run ()
+{
+  world_.run_loop ();
+  while (!is_over ())
+    step ();
+  finish ();
+}
+
+/* The end of the stream, or only of the session. */
+void
+Script::finish ()
+{
+  if (!events_->is_closed && !is_flushing_ && offered_ % 2 == 0) {
+    session_->interrupt (false);
+    session_->pause (false);
+    drain ();
+  }
+  check_account ();
+  events_->prank = nullptr;
+  session_->close ();
+  events_->is_closed = true;
+  world_.run_loop ();
+  session_.reset ();
+}
+
+} // namespace
+
+int
+LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
+{
+  World::get ().reset ();
+  {
+    Script script (sisfuzz::as_text (data, size));
+    script.run ();
+  }
+  World::get ().check_empty ();
+  return 0;
+}
