@@ -237,8 +237,7 @@ SessionCore::stream_on_loop (const View &now)
   if (must_roll_over_on_loop ()) {
     roll_over_on_loop ();
   } else if (can_send_on_loop (now)) {
-    const auto wait = rate_limit_on_loop (now) > 0 ? pacer_.wait (Clock::now ())
-                                                   : Nanoseconds::zero ();
+    const auto wait = wait_on_loop (now);
     if (wait <= Nanoseconds::zero ())
       connection_->want_writable ();
     else if (!pace_timer_.is_running ())
@@ -328,16 +327,51 @@ SessionCore::is_kept_on_loop (const View &now) const noexcept
          && config_.replay_duration.count () > 0;
 }
 
+bool
+SessionCore::would_evict_on_loop (const View &now) const noexcept
+{
+  return is_kept_on_loop (now)
+         && now.before_eviction
+                < time_to_samples (config_.chunk_duration, config_.rate);
+}
+
+/* Audio that is kept is given up only for a service that is known to be there:
+ * one that vanished is noticed late, and its system takes bytes until then. */
+bool
+SessionCore::must_hear_on_loop (const View &now)
+{
+  if (config_.keepalive_interval.count () == 0 || !would_evict_on_loop (now)) {
+    current_.full_since.reset ();
+    return false;
+  }
+  if (!current_.full_since) {
+    current_.full_since = Clock::now ();
+    connection_->ping_often ();
+    drain_watch_.progress (2 * config_.keepalive_interval);
+  }
+  const auto heard = connection_->last_heard ();
+  return heard < *current_.full_since
+         || Clock::now () - heard > 2 * Connection::ping_interval;
+}
+
 /* A multiple of real time; 0: none. A file does not outrun what can be kept for
  * another attempt, and silence does not stall it. */
 double
 SessionCore::rate_limit_on_loop (const View &now) const noexcept
 {
-  const bool would_evict = now.before_eviction < time_to_samples (
-                               config_.chunk_duration, config_.rate);
-  if (!is_kept_on_loop (now) || !would_evict)
+  if (!would_evict_on_loop (now))
     return now.max_send_rate;
   return now.max_send_rate > 0 ? std::min (now.max_send_rate, 1.0) : 1.0;
+}
+
+/* What is next may go when this is not positive. */
+Nanoseconds
+SessionCore::wait_on_loop (const View &now)
+{
+  if (must_hear_on_loop (now))
+    return config_.chunk_duration;
+  return rate_limit_on_loop (now) > 0 ? pacer_.wait (Clock::now ())
+                                      : Nanoseconds::zero ();
 }
 
 void
@@ -347,9 +381,8 @@ SessionCore::on_writable_on_loop ()
   if (state_ != State::Streaming)
     return;
   const View now = view ();
-  const bool must_wait = rate_limit_on_loop (now) > 0
-                         && pacer_.wait (Clock::now ()) > Nanoseconds::zero ();
-  if (can_send_on_loop (now) && !must_wait && !must_roll_over_on_loop ())
+  if (can_send_on_loop (now) && wait_on_loop (now) <= Nanoseconds::zero ()
+      && !must_roll_over_on_loop ())
     send_on_loop (now);
   step_on_loop ();
 }

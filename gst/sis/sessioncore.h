@@ -132,6 +132,7 @@ private:
     std::string trace_id;
     Segment last;                       /* said last, without its words */
     std::optional<Position> restart_at; /* asked for when so much was sent */
+    std::optional<Clock::time_point> full_since; /* see must_hear_on_loop () */
     Nanoseconds longest_sentence{};
     Nanoseconds vad_head{};
     bool is_open = false; /* between its Started and its Ended */
@@ -165,7 +166,10 @@ private:
   void connect_on_loop (AudioFormat format);
   bool can_send_on_loop (const View &now) const noexcept;
   bool is_kept_on_loop (const View &now) const noexcept;
+  bool would_evict_on_loop (const View &now) const noexcept;
+  bool must_hear_on_loop (const View &now);
   double rate_limit_on_loop (const View &now) const noexcept;
+  Nanoseconds wait_on_loop (const View &now);
   void send_on_loop (const View &now);
   void count_sent_on_loop (const AudioPiece &piece, std::size_t bytes,
                            Position fresh);

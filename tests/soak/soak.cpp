@@ -35,8 +35,8 @@ act (Behaviour &behaviour, Milliseconds at, const sistest::Action &action)
   behaviour.actions = { { at, action } };
 }
 
-/* Ways to fail that are noticed at once; the service works until `at`, if at
- * all. */
+/* Ways to fail; the service works until `at`, if at all. That it vanished is
+ * noticed by its missing pongs only, which takes seconds of the run. */
 constexpr Fault faults[] = {
   { "RST", 20,
     [] (Behaviour &b, Milliseconds at) { act (b, at, sistest::reset ()); } },
@@ -77,6 +77,8 @@ constexpr Fault faults[] = {
     [] (Behaviour &b, Milliseconds at) {
       act (b, at, sistest::stop_reading (100ms));
     } },
+  { "vanished", 1,
+    [] (Behaviour &b, Milliseconds at) { act (b, at, sistest::vanish ()); } },
 };
 
 /* What the connections meet, one after the other. */
@@ -125,7 +127,7 @@ struct Channel
 {
   explicit Channel (const std::string &url)
       : pipeline (marathon_line (
-          url, "reconnect=always "
+          url, "reconnect=always keepalive-interval=2 "
                "max-session-duration="
                    + std::to_string (session_seconds * GST_SECOND))),
         listener (pipeline)

@@ -221,6 +221,7 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
           self->lost ({});
         }),
         this);
+  heard ();
   watch_input ();
   start_keepalive ();
   listener_.on_open_on_loop ();
@@ -232,7 +233,6 @@ Connection::watch_input ()
 {
   if (socket_ == nullptr)
     return;
-  heard ();
   readable_.reset (g_socket_create_source (socket_.get (), G_IO_IN, nullptr));
   g_source_set_static_name (readable_.get (), "sis-readable");
   const auto on_readable = [] (GSocket *, GIOCondition, gpointer data) -> int {
@@ -263,6 +263,7 @@ void
 Connection::heard ()
 {
   has_heard_ = true;
+  last_heard_ = Clock::now ();
   if (socket_ != nullptr)
     heard_at_ = bytes_received (socket_.get ());
 }
@@ -282,6 +283,15 @@ Connection::start_keepalive ()
   soup_websocket_connection_set_keepalive_interval (
       websocket_.get (), guint (keepalive_.count ()));
   keepalive_timer_.start_in_step (keepalive_, [this] { check_keepalive (); });
+}
+
+/* Our timer goes on as before: a pong in each of its intervals is enough. */
+void
+Connection::ping_often ()
+{
+  if (is_open () && keepalive_.count () > 0)
+    soup_websocket_connection_set_keepalive_interval (
+        websocket_.get (), guint (ping_interval.count ()));
 }
 
 void

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "sis/net/clock.h"
 #include "sis/net/httprequest.h"
 
 #include <cstddef>
@@ -62,6 +63,13 @@ public:
    * the kernel and the kernel has little left to send. */
   void want_writable ();
 
+  /* When a frame of the peer came last; the opening counts. */
+  Clock::time_point last_heard () const noexcept { return last_heard_; }
+
+  /* From now on asks for a pong every ping_interval, if there are pings. */
+  static constexpr std::chrono::seconds ping_interval{ 1 };
+  void ping_often ();
+
   /* Ends the WebSocket in order, in the background, and gives it up. */
   static void close_on_loop (std::unique_ptr<Connection> connection);
 
@@ -91,6 +99,7 @@ private:
   GObjectPtr<GSocket> socket_;
   GObjectPtr<SoupWebsocketConnection> websocket_;
   GSourcePtr readable_, writable_;
+  Clock::time_point last_heard_{};
   std::uint64_t heard_at_ = 0; /* bytes that had come with the last message */
   bool has_pinged_ = false;
   bool has_heard_ = false; /* a frame, since the last ping */

@@ -381,6 +381,23 @@ GST_START_TEST (test_a_cut_link_is_noticed_in_time)
 }
 GST_END_TEST;
 
+/* Not even of one that fills the store at once, and all that lies between. */
+GST_START_TEST (test_a_cut_link_swallows_nothing_of_a_recording)
+{
+  constexpr std::size_t seconds = 20;
+  Server server;
+  server.script ({ at (500ms, sistest::vanish ()), good });
+  fail_unless (server.start ());
+  Pipeline pipeline (launch_line (
+      server.url (), "keepalive-interval=2 replay-duration=1500000000 "
+                     "max-buffer-duration=2000000000"));
+  pipeline.play ();
+  push_seconds (pipeline, 0, seconds);
+  pipeline.end ();
+  assert_all_was_said (pipeline, seconds);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_a_late_pong_is_no_loss)
 {
   sistest::HalfServer half;
@@ -542,6 +559,7 @@ network_suite (void)
   tcase_add_test (tcase, test_a_short_stall_of_the_service_is_no_loss);
   tcase_add_test (tcase, test_a_service_that_reads_no_more_is_lost);
   tcase_add_loop_test (tcase, test_a_cut_link_is_noticed_in_time, 0, 2);
+  tcase_add_test (tcase, test_a_cut_link_swallows_nothing_of_a_recording);
   tcase_add_test (tcase, test_a_late_pong_is_no_loss);
   tcase_add_test (tcase, test_little_audio_is_out_of_the_store);
   tcase_add_loop_test (tcase, test_null_does_not_wait_for_an_attempt, 0,
