@@ -323,9 +323,10 @@ gst_sis_transcriber_flush_start (GstSisTranscriber *self, GstPad *pad,
                                  GstEvent *event)
 {
   GstSisTranscriberState *state = self->state;
+  /* First of all: what the session drops is no news for the text. */
+  state->output.flush_start ();
   if (const auto session = state->host.session ())
     session->flush_start ();
-  state->output.flush_start ();
   const gboolean ret = gst_pad_event_default (pad, GST_OBJECT (self), event);
   state->output.wait_for_task ();
   return ret;

@@ -295,7 +295,8 @@ GST_START_TEST (test_a_flush_frees_what_waits)
     const int ms = is_end ? 800 : 1500;
     std::thread waits ([&] {
       const GstFlowReturn flow = feed.push (0, ms);
-      fail_unless (is_end || flow == GST_FLOW_FLUSHING);
+      fail_unless (is_end || flow == GST_FLOW_FLUSHING, "%d %s", i,
+                   gst_flow_get_name (flow));
       if (is_end)
         feed.push (gst_event_new_eos ());
     });
