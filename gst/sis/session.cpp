@@ -155,7 +155,10 @@ Session::offer (AudioBlock &block)
                    [&] { return is_stopped () || shared->store.has_room (); });
       shared->waiting_for_room = false;
     }
-    if (shared->store.ready_format () || shared->overflow.samples > 0)
+    const bool has_audio = shared->wants_audio && shared->store.ready_format ();
+    if (has_audio)
+      shared->wants_audio = false;
+    if (has_audio || shared->overflow.samples > 0)
       core_->wake ();
   }
   return Answer::Accepted;

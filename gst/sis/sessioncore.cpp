@@ -8,6 +8,9 @@
 namespace sis {
 namespace {
 
+/* Messages to a service that takes all at once, before others have a turn. */
+constexpr int most_at_once = 4;
+
 /* Results are late by seconds, not by minutes. */
 constexpr std::size_t max_sent_at = 256;
 
@@ -32,8 +35,7 @@ Shared::Shared (const Config &config)
 SessionCore::SessionCore (const Config &config,
                           std::shared_ptr<sis::Listener> listener)
     : shared (config), config_ (config), listener_ (std::move (listener)),
-      loop_ (IoLoop::acquire ()),
-      bell_ (*loop_, "sis-session", [this] { step_on_loop (); }),
+      loop_ (IoLoop::acquire ()), bell_ (*loop_, [this] { step_on_loop (); }),
       reconnecting_ (config.reconnect), limit_ (first_limit (config)),
       idle_timer_ (*loop_, "sis-idle"), reply_timer_ (*loop_, "sis-reply"),
       limit_timer_ (*loop_, "sis-limit"), pace_timer_ (*loop_, "sis-pace"),
@@ -146,9 +148,11 @@ SessionCore::View
 SessionCore::view ()
 {
   auto s = shared.lock ();
+  const auto ready = s->store.ready_format ();
+  s->wants_audio = !ready;
   return View{
     .generation = s->generation,
-    .ready = s->store.ready_format (),
+    .ready = ready,
     .empty = s->store.empty (),
     .eos = s->eos,
     .draining = s->draining,
@@ -232,16 +236,26 @@ SessionCore::begin_on_loop (const View &now)
 }
 
 void
-SessionCore::stream_on_loop (const View &now)
+SessionCore::stream_on_loop (View now)
 {
+  for (int sent = 0; can_send_on_loop (now) && !must_roll_over_on_loop ();
+       sent++) {
+    const auto wait = wait_on_loop (now);
+    if (wait > Nanoseconds::zero ()) {
+      if (!pace_timer_.is_running ())
+        pace_timer_.start (wait, [this] { step_on_loop (); });
+      return;
+    }
+    if (sent == most_at_once || !connection_->is_writable ()) {
+      connection_->want_writable ();
+      return;
+    }
+    if (!send_on_loop (now))
+      return;
+    now = view ();
+  }
   if (must_roll_over_on_loop ()) {
     roll_over_on_loop ();
-  } else if (can_send_on_loop (now)) {
-    const auto wait = wait_on_loop (now);
-    if (wait <= Nanoseconds::zero ())
-      connection_->want_writable ();
-    else if (!pace_timer_.is_running ())
-      pace_timer_.start (wait, [this] { step_on_loop (); });
   } else if (now.ready || (now.empty && (now.eos || now.idle))) {
     current_.is_last = now.eos && !now.ready;
     current_.is_idle = now.empty && !now.eos;
@@ -377,17 +391,11 @@ SessionCore::wait_on_loop (const View &now)
 void
 SessionCore::on_writable_on_loop ()
 {
-  const auto keep = shared_from_this ();
-  if (state_ != State::Streaming)
-    return;
-  const View now = view ();
-  if (can_send_on_loop (now) && wait_on_loop (now) <= Nanoseconds::zero ()
-      && !must_roll_over_on_loop ())
-    send_on_loop (now);
   step_on_loop ();
 }
 
-void
+/* False: there is nothing to send after all. */
+bool
 SessionCore::send_on_loop (const View &now)
 {
   const Position chunk = time_to_samples (config_.chunk_duration, config_.rate);
@@ -402,7 +410,7 @@ SessionCore::send_on_loop (const View &now)
   {
     auto s = shared.lock ();
     if (s->generation != generation_)
-      return;
+      return false;
     const AudioAccount before = s->store.account ();
     piece = s->store.next (current_.format, std::min (most, room_on_loop ()));
     if (piece)
@@ -410,7 +418,7 @@ SessionCore::send_on_loop (const View &now)
               - (s->store.account ().replayed - before.replayed);
   }
   if (!piece)
-    return;
+    return false;
   const std::size_t least = current_.format.min_message_bytes ();
   if (piece->bytes.size () >= least) {
     connection_->send_audio (piece->bytes);
@@ -429,6 +437,7 @@ SessionCore::send_on_loop (const View &now)
   else
     pacer_.start (config_.chunk_duration, Clock::now ());
   count_sent_on_loop (*piece, std::max (piece->bytes.size (), least), fresh);
+  return true;
 }
 
 void

@@ -35,6 +35,7 @@ struct Shared
   bool eos = false;      /* no audio follows what is in the store */
   bool draining = false; /* the streaming thread waits for the end */
   bool waiting_for_room = false;
+  bool wants_audio = true; /* the loop found no message ready */
   bool closed = false;
 
   /* An overflow that was not told yet, or not all of it. */
@@ -161,7 +162,7 @@ private:
   void step_on_loop ();
   void note_restart_on_loop ();
   void begin_on_loop (const View &now);
-  void stream_on_loop (const View &now);
+  void stream_on_loop (View now);
   void watch_idle_on_loop ();
   void connect_on_loop (AudioFormat format);
   bool can_send_on_loop (const View &now) const noexcept;
@@ -170,7 +171,7 @@ private:
   bool must_hear_on_loop (const View &now);
   double rate_limit_on_loop (const View &now) const noexcept;
   Nanoseconds wait_on_loop (const View &now);
-  void send_on_loop (const View &now);
+  bool send_on_loop (const View &now);
   void count_sent_on_loop (const AudioPiece &piece, std::size_t bytes,
                            Position fresh);
   void shut_down_on_loop ();

@@ -181,11 +181,20 @@ World::say_binary (std::size_t length)
   return true;
 }
 
+void
+World::audio_came (std::span<const std::byte> audio)
+{
+  peer_.room = std::max (0, peer_.room - 1);
+  on_audio (audio);
+}
+
 bool
 World::take ()
 {
   if (!is_open () || !std::exchange (peer_.wants_writable, false))
     return false;
+  /* More than a session sends at once, or less, or some that is left over. */
+  peer_.room = 1 + peer_.taken++ % 6;
   on_loop ([this] { peer_.listener->on_writable_on_loop (); });
   return true;
 }
@@ -273,8 +282,8 @@ Timer::start (std::chrono::nanoseconds delay, std::function<void ()> callback)
 {
   stop ();
   callback_ = std::move (callback);
-  source_.reset (g_idle_source_new ()); /* it is running */
-  World::get ().start_timer (this, delay, [this] { fire (this); });
+  is_running_ = true;
+  World::get ().start_timer (this, delay, [this] { fire (); });
 }
 
 void
@@ -287,22 +296,19 @@ Timer::start_in_step (std::chrono::seconds delay,
 void
 Timer::stop () noexcept
 {
-  if (source_ != nullptr)
+  if (std::exchange (is_running_, false))
     World::get ().stop_timer (this);
-  source_.reset ();
 }
 
-gboolean
-Timer::fire (void *data) noexcept
+void
+Timer::fire ()
 {
-  auto *self = static_cast<Timer *> (data);
-  self->stop ();
-  const auto callback = std::move (self->callback_);
+  stop ();
+  const auto callback = std::move (callback_);
   callback ();
-  return G_SOURCE_REMOVE;
 }
 
-Bell::Bell (IoLoop &, const char *, std::function<void ()> callback)
+Bell::Bell (IoLoop &, std::function<void ()> callback)
     : callback_ (std::move (callback))
 {
   World::get ().bells_[this] = [this] { callback_ (); };
@@ -346,7 +352,7 @@ Connection::Connection (std::shared_ptr<IoLoop> loop, const Settings &settings,
       keepalive_ (settings.keepalive),
       handshake_ (*loop_, settings.http, { .url = settings.url }),
       attempt_ (nullptr), bad_news_ (*loop_, "bad news"),
-      keepalive_timer_ (*loop_, "keepalive"), unheard_timer_ (*loop_, "unheard")
+      keepalive_timer_ (*loop_, "keepalive")
 {
   World &world = World::get ();
   fuzz_check (world.is_on_loop ());
@@ -398,7 +404,13 @@ Connection::send_audio (std::span<const std::byte> audio)
 {
   fuzz_check (World::get ().is_on_loop ());
   if (is_open ())
-    World::get ().on_audio (audio);
+    World::get ().audio_came (audio);
+}
+
+bool
+Connection::is_writable () const noexcept
+{
+  return World::get ().is_writable ();
 }
 
 void

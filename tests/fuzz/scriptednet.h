@@ -76,12 +76,16 @@ private:
     const sis::Connection *connection = nullptr;
     sis::Connection::Listener *listener = nullptr;
     bool is_open = false, is_over = false, wants_writable = false;
+    int room = 0;  /* messages that are taken without a wait */
+    int taken = 0; /* waits for room that ended */
   };
 
   void start_timer (const sis::Timer *timer, std::chrono::nanoseconds delay,
                     std::function<void ()> fire);
   void stop_timer (const sis::Timer *timer);
   void fire (Alarms::iterator alarm);
+  bool is_writable () const { return is_open () && peer_.room > 0; }
+  void audio_came (std::span<const std::byte> audio);
   bool tell_last (const sis::Failure &failure);
 
   sis::Clock::time_point now_{};

@@ -103,8 +103,7 @@ Connection::Connection (std::shared_ptr<IoLoop> loop, const Settings &settings,
             .is_signed = settings.is_signed,
             .on_socket = [this] (GSocket *socket) { take_socket (socket); } }),
       attempt_ (new Attempt{ loop_, this }), bad_news_ (*loop_, "sis-bad-news"),
-      keepalive_timer_ (*loop_, "sis-keepalive"),
-      unheard_timer_ (*loop_, "sis-unheard")
+      keepalive_timer_ (*loop_, "sis-keepalive")
 {
   soup_session_websocket_connect_async (
       handshake_.session (), handshake_.message (), nullptr, nullptr,
@@ -138,7 +137,6 @@ Connection::forget_websocket ()
     source->reset ();
   }
   keepalive_timer_.stop ();
-  unheard_timer_.stop ();
   g_signal_handlers_disconnect_by_data (websocket_.get (), this);
   websocket_.reset ();
 }
@@ -227,7 +225,7 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
   listener_.on_open_on_loop ();
 }
 
-/* What came is looked at when libsoup has read it, in the loop's next turn. */
+/* libsoup may not have read yet what came. */
 void
 Connection::watch_input ()
 {
@@ -236,10 +234,7 @@ Connection::watch_input ()
   readable_.reset (g_socket_create_source (socket_.get (), G_IO_IN, nullptr));
   g_source_set_static_name (readable_.get (), "sis-readable");
   const auto on_readable = [] (GSocket *, GIOCondition, gpointer data) -> int {
-    auto *self = static_cast<Connection *> (data);
-    if (!self->unheard_timer_.is_running ())
-      self->unheard_timer_.start (std::chrono::seconds (0),
-                                  [self] { self->check_unheard (); });
+    static_cast<Connection *> (data)->check_unheard ();
     return G_SOURCE_CONTINUE;
   };
   g_source_set_callback (
@@ -357,15 +352,30 @@ Connection::send_audio (std::span<const std::byte> audio)
                                            audio.size ());
 }
 
+static GPollableOutputStream *
+output_of (SoupWebsocketConnection *websocket)
+{
+  return G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (
+      soup_websocket_connection_get_io_stream (websocket)));
+}
+
+/* libsoup writes what it is told to send at once, and keeps what the kernel
+ * does not take. */
+bool
+Connection::is_writable () const noexcept
+{
+  return is_open () && writable_ == nullptr
+         && g_pollable_output_stream_is_writable (
+             output_of (websocket_.get ()));
+}
+
 void
 Connection::want_writable ()
 {
   if (!is_open () || writable_ != nullptr)
     return;
-  GOutputStream *output = g_io_stream_get_output_stream (
-      soup_websocket_connection_get_io_stream (websocket_.get ()));
   writable_.reset (g_pollable_output_stream_create_source (
-      G_POLLABLE_OUTPUT_STREAM (output), nullptr));
+      output_of (websocket_.get ()), nullptr));
   g_source_set_static_name (writable_.get (), "sis-writable");
   /* libsoup's own source writes its queue at the default priority: as long as
    * it has anything to write, ours does not run. */

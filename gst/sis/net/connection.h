@@ -59,6 +59,9 @@ public:
   void send_text (const std::string &text);
   void send_audio (std::span<const std::byte> audio);
 
+  /* Would the kernel take some bytes at once? */
+  bool is_writable () const noexcept;
+
   /* Asks for one on_writable_on_loop (), once all that was sent has left for
    * the kernel and the kernel has little left to send. */
   void want_writable ();
@@ -95,7 +98,6 @@ private:
   Attempt *attempt_; /* until libsoup called back */
   Timer bad_news_;
   Timer keepalive_timer_;
-  Timer unheard_timer_;
   GObjectPtr<GSocket> socket_;
   GObjectPtr<SoupWebsocketConnection> websocket_;
   GSourcePtr readable_, writable_;

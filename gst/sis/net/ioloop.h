@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sis/base/glibptr.h"
+#include "sis/net/clock.h"
 #include "sis/net/iamtokens.h"
 
 #include <chrono>
@@ -42,11 +43,16 @@ public:
   IamTokens &tokens_on_loop () noexcept { return tokens_; }
 
 private:
+  friend class Timer;
+  friend class Bell;
+  class Agenda;
+
   IoLoop ();
   static void *run (void *data);
 
   GMainContextPtr context_;
   GMainLoopPtr loop_;
+  std::shared_ptr<Agenda> agenda_;
   std::vector<std::weak_ptr<HttpSession>> http_sessions_;
   IamTokens tokens_;
 };
@@ -70,24 +76,28 @@ public:
   void start_in_step (std::chrono::seconds delay,
                       std::function<void ()> callback);
   void stop () noexcept;
-  bool is_running () const noexcept { return source_ != nullptr; }
+  bool is_running () const noexcept { return is_running_; }
 
 private:
-  void attach (GSource *source, std::function<void ()> callback);
-  static gboolean fire (void *data) noexcept;
+  friend class IoLoop::Agenda;
+  void fire ();
 
   IoLoop &loop_;
   const char *name_;
-  GSourcePtr source_;
+  bool is_running_ = false;
+  Clock::time_point due_{};
+  GSourcePtr source_; /* if it is in step */
   std::function<void ()> callback_;
 };
 
 /* A bell that any thread may ring: the callback runs on the loop once for any
- * number of rings since it last ran. Ringing neither allocates nor blocks. */
+ * number of rings since it last ran. Ringing neither allocates nor blocks. Of
+ * many bells, those that ring within a few milliseconds are answered together.
+ */
 class Bell
 {
 public:
-  Bell (IoLoop &loop, const char *name, std::function<void ()> callback);
+  Bell (IoLoop &loop, std::function<void ()> callback);
   Bell (const Bell &) = delete;
   Bell &operator= (const Bell &) = delete;
 
@@ -96,8 +106,11 @@ public:
   void remove_on_loop () noexcept;
 
 private:
-  GSourcePtr source_;
-  std::function<void ()> callback_;
+  friend class IoLoop::Agenda;
+
+  const std::shared_ptr<IoLoop::Agenda> agenda_;
+  const std::function<void ()> callback_;
+  bool is_rung_ = false, is_removed_ = false; /* guarded by the agenda's lock */
 };
 
 } // namespace sis

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What pipelines with sissink cost, and with fakesink in its place. Prints one
+ * line of JSON. */
+#include "bench.h"
+
+#include <gst/audio/audio.h>
+#include <gst/gst.h>
+
+#include <memory>
+#include <mutex>
+#include <unistd.h>
+
+namespace {
+
+struct Options
+{
+  char *url = nullptr;
+  char *properties = nullptr;
+  int sinks = 1;
+  int seconds = 3600;
+  int warm_up = 3;
+  gboolean fakesink = FALSE, paced = FALSE, spread = FALSE, latency = FALSE,
+           wide = FALSE;
+  char *before = nullptr;
+} options;
+
+/* Of all sinks. */
+struct Account
+{
+  std::mutex mutex;
+  std::vector<std::int64_t> to_bus_ns;
+  bool is_measuring = false;
+};
+
+Account account;
+
+bool
+is_measuring ()
+{
+  const std::lock_guard lock (account.mutex);
+  return account.is_measuring;
+}
+
+std::string
+description ()
+{
+  std::string line
+      = "audiotestsrc wave=silence name=source num-buffers="
+        + std::to_string (options.paced ? -1 : options.seconds * 10)
+        + (options.paced ? " is-live=true" : "");
+  line += options.wide
+              ? " samplesperbuffer=4800 ! audio/x-raw,format=F32LE,rate=48000,"
+                "channels=2,layout=interleaved ! "
+              : " samplesperbuffer=1600 ! audio/x-raw,format=S16LE,rate=16000,"
+                "channels=1,layout=interleaved ! ";
+  if (options.before != nullptr)
+    line += std::string (options.before) + " ! ";
+  if (options.fakesink)
+    return line + "fakesink name=sink sync=false";
+  line += "sissink name=sink project-id=bench sync=false endpoint=";
+  line += options.url;
+  if (g_str_has_prefix (options.url, "wss:"))
+    line += " ssl-ca-file=" TEST_DATA "/tls/ca.pem auth-token=bench";
+  return line + " " + (options.properties ? options.properties : "");
+}
+
+GstPadProbeReturn
+stamp_buffer (GstPad *, GstPadProbeInfo *info, void *)
+{
+  GstBuffer *buffer
+      = gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (info));
+  info->data = buffer;
+  GstMapInfo map;
+  if (gst_buffer_map (buffer, &map, GST_MAP_WRITE)) {
+    bench::stamp (map.data, is_measuring () ? bench::now_ns () : 0);
+    gst_buffer_unmap (buffer, &map);
+  }
+  return GST_PAD_PROBE_OK;
+}
+
+/* Nobody reads the bus of a paced pipeline; what is posted is looked at here.
+ */
+GstBusSyncReply
+look_at (GstBus *, GstMessage *message, void *)
+{
+  const std::int64_t now = bench::now_ns ();
+  const GstMessageType type = GST_MESSAGE_TYPE (message);
+  if (type == GST_MESSAGE_ERROR || type == GST_MESSAGE_WARNING) {
+    g_autoptr (GError) error = nullptr;
+    g_autofree char *debug = nullptr;
+    gst_message_parse_error (message, &error, &debug);
+    std::fprintf (stderr, "sinks: %s\n", error->message);
+  }
+  if (options.latency && gst_message_has_name (message, "sis-result")) {
+    const char *text = gst_structure_get_string (
+        gst_message_get_structure (message), "text");
+    const std::lock_guard lock (account.mutex);
+    if (account.is_measuring)
+      account.to_bus_ns.push_back (now - bench::time_in (text));
+  }
+  if (type == GST_MESSAGE_EOS || type == GST_MESSAGE_ERROR)
+    return GST_BUS_PASS;
+  gst_message_unref (message);
+  return GST_BUS_DROP;
+}
+
+GstElement *
+make_pipeline ()
+{
+  g_autoptr (GError) error = nullptr;
+  GstElement *pipeline = gst_parse_launch (description ().c_str (), &error);
+  if (error != nullptr) {
+    std::fprintf (stderr, "sinks: %s\n", error->message);
+    std::exit (1);
+  }
+  GstBus *bus = gst_element_get_bus (pipeline);
+  gst_bus_set_sync_handler (bus, look_at, nullptr, nullptr);
+  gst_object_unref (bus);
+  if (options.latency) {
+    GstElement *source = gst_bin_get_by_name (GST_BIN (pipeline), "source");
+    GstPad *pad = gst_element_get_static_pad (source, "src");
+    gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, stamp_buffer, nullptr,
+                       nullptr);
+    gst_object_unref (pad);
+    gst_object_unref (source);
+  }
+  return pipeline;
+}
+
+struct Stats
+{
+  guint64 dropped = 0, stored = 0;
+  int streaming = 0;
+};
+
+void
+add_stats (GstElement *pipeline, Stats &stats)
+{
+  if (options.fakesink)
+    return;
+  GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
+  GstStructure *own = nullptr;
+  g_object_get (sink, "stats", &own, nullptr);
+  guint64 dropped = 0;
+  guint64 buffered = 0;
+  guint64 unacknowledged = 0;
+  gst_structure_get_uint64 (own, "audio-dropped", &dropped);
+  gst_structure_get_uint64 (own, "audio-buffered", &buffered);
+  gst_structure_get_uint64 (own, "audio-unacknowledged", &unacknowledged);
+  stats.dropped += dropped;
+  stats.stored += buffered + unacknowledged;
+  stats.streaming
+      += g_strcmp0 (gst_structure_get_string (own, "state"), "streaming") == 0;
+  gst_structure_free (own);
+  gst_object_unref (sink);
+}
+
+/* A live source has its buffers at multiples of their length after it was
+ * started: at the same instants for all of them, as all channels of one capture
+ * card do, or evenly spread. */
+void
+play (const std::vector<GstElement *> &pipelines)
+{
+  const std::int64_t start = bench::now_ns ();
+  for (std::size_t i = 0; i < pipelines.size (); i++) {
+    if (options.paced) {
+      constexpr std::int64_t period = 100 * GST_MSECOND;
+      const std::int64_t phase
+          = options.spread
+                ? period * std::int64_t (i) / std::int64_t (pipelines.size ())
+                : 0;
+      const std::int64_t passed = bench::now_ns () - start;
+      const std::int64_t at
+          = (passed - phase + period - 1) / period * period + phase;
+      g_usleep (gulong ((at - passed) / 1000));
+    }
+    gst_element_set_state (pipelines[i], GST_STATE_PLAYING);
+  }
+}
+
+bool
+wait_for_eos (GstElement *pipeline)
+{
+  GstBus *bus = gst_element_get_bus (pipeline);
+  GstMessage *message = gst_bus_timed_pop_filtered (
+      bus, GST_CLOCK_TIME_NONE,
+      GstMessageType (GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  const bool is_good = GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
+  gst_message_unref (message);
+  gst_object_unref (bus);
+  return is_good;
+}
+
+} // namespace
+
+int
+main (int argc, char **argv)
+{
+  const GOptionEntry entries[]
+      = { { "url", 0, 0, G_OPTION_ARG_STRING, &options.url, "Of the server",
+            "URL" },
+          { "fakesink", 0, 0, G_OPTION_ARG_NONE, &options.fakesink,
+            "In place of sissink", nullptr },
+          { "sinks", 0, 0, G_OPTION_ARG_INT, &options.sinks, "So many", "N" },
+          { "seconds", 0, 0, G_OPTION_ARG_INT, &options.seconds,
+            "Of audio; with --paced what is measured", "S" },
+          { "warm-up", 0, 0, G_OPTION_ARG_INT, &options.warm_up,
+            "With --paced: seconds before that", "S" },
+          { "paced", 0, 0, G_OPTION_ARG_NONE, &options.paced,
+            "A live source, in real time", nullptr },
+          { "spread", 0, 0, G_OPTION_ARG_NONE, &options.spread,
+            "With --paced: not all at the same instants", nullptr },
+          { "latency", 0, 0, G_OPTION_ARG_NONE, &options.latency,
+            "Measure it, with --paced", nullptr },
+          { "wide", 0, 0, G_OPTION_ARG_NONE, &options.wide,
+            "48 kHz, stereo, float instead of 16 kHz, mono, 16 bit", nullptr },
+          { "before", 0, 0, G_OPTION_ARG_STRING, &options.before,
+            "Elements before the sink", "LAUNCH LINE" },
+          { "properties", 0, 0, G_OPTION_ARG_STRING, &options.properties,
+            "More of the sink", "NAME=VALUE …" },
+          {} };
+  bench::parse (&argc, &argv, entries, "Pipelines that end in sissink.");
+  gst_init (nullptr, nullptr);
+
+  std::vector<GstElement *> pipelines;
+  for (int i = 0; i < options.sinks; i++)
+    pipelines.push_back (make_pipeline ());
+  double cpu_before = bench::cpu_seconds ();
+  play (pipelines);
+  bool is_good = true;
+  if (options.paced) {
+    g_usleep (gulong (options.warm_up) * G_USEC_PER_SEC);
+    {
+      const std::lock_guard lock (account.mutex);
+      account.is_measuring = true;
+    }
+    cpu_before = bench::cpu_seconds ();
+    g_usleep (gulong (options.seconds) * G_USEC_PER_SEC);
+  } else {
+    for (GstElement *pipeline : pipelines)
+      is_good &= wait_for_eos (pipeline);
+  }
+  const double cpu = bench::cpu_seconds () - cpu_before;
+  const long rss = bench::rss_kb ();
+  const int threads = bench::count_threads ();
+  Stats stats;
+  for (GstElement *pipeline : pipelines)
+    add_stats (pipeline, stats);
+  for (GstElement *pipeline : pipelines) {
+    gst_element_set_state (pipeline, GST_STATE_NULL);
+    gst_object_unref (pipeline);
+  }
+  const double hours = double (options.seconds) / 3600 * options.sinks;
+  const std::lock_guard lock (account.mutex);
+  std::printf ("{\"program\":\"%s\",\"sinks\":%d,\"streaming\":%d,"
+               "\"cpu_per_audio_hour\":%.4f,\"rss_kb\":%ld,\"threads\":%d,"
+               "\"stored_kb\":%" G_GUINT64_FORMAT
+               ",\"dropped_ms\":%" G_GUINT64_FORMAT ",\"to_bus_ms\":%s}\n",
+               options.fakesink ? "fakesink" : "sissink", options.sinks,
+               stats.streaming, cpu / hours, rss, threads,
+               stats.stored / GST_MSECOND * 32 / 1024,
+               stats.dropped / GST_MSECOND,
+               bench::percentiles (account.to_bus_ns).c_str ());
+  return is_good ? 0 : 1;
+}
