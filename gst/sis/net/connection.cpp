@@ -197,7 +197,7 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
                       gsize length = 0;
                       auto *text = static_cast<const char *> (
                           g_bytes_get_data (bytes, &length));
-                      self->heard ();
+                      self->heard_message ();
                       if (type == SOUP_WEBSOCKET_DATA_TEXT)
                         self->listener_.on_text_on_loop ({ text, length });
                       else
@@ -219,13 +219,14 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
           self->lost ({});
         }),
         this);
-  heard ();
+  heard_message ();
   watch_input ();
   start_keepalive ();
   listener_.on_open_on_loop ();
 }
 
-/* libsoup may not have read yet what came. */
+/* libsoup may not have read yet what came: what is too long is noticed when more
+ * comes. */
 void
 Connection::watch_input ()
 {
@@ -259,6 +260,12 @@ Connection::heard ()
 {
   has_heard_ = true;
   last_heard_ = Clock::now ();
+}
+
+void
+Connection::heard_message ()
+{
+  heard ();
   if (socket_ != nullptr)
     heard_at_ = bytes_received (socket_.get ());
 }

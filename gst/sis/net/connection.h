@@ -86,6 +86,7 @@ private:
   void watch_input ();
   void check_unheard ();
   void heard ();
+  void heard_message ();
   void start_keepalive ();
   void check_keepalive ();
   void lost (std::string how);
