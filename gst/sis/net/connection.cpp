@@ -225,8 +225,8 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
   listener_.on_open_on_loop ();
 }
 
-/* libsoup may not have read yet what came: what is too long is noticed when more
- * comes. */
+/* libsoup may not have read yet what came: what is too long is noticed when
+ * more comes. */
 void
 Connection::watch_input ()
 {
