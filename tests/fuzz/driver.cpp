@@ -3,10 +3,13 @@
  *
  *   fuzz_TARGET [--runs=N] [--seed=N] [--dict=FILE] [SEED…]
  *
- * SEED is a file or a folder of files. The same arguments give the same run. An
- * input that makes the target abort is left in the file fuzz_TARGET.crash;
- * given as the one SEED, with --runs=0, it does so again. */
+ * SEED is a file or a folder of files. SIS_CHECK_SCALE divides N. The same
+ * arguments give the same run. An input that makes the target abort is left in
+ * the file fuzz_TARGET.crash; given as the one SEED, with --runs=0, it does so
+ * again. */
 #include "fuzz.h"
+
+#include "../check/scale.h"
 
 #include <csignal>
 #include <cstdio>
@@ -56,7 +59,7 @@ read_arguments (int argc, char **argv)
     const std::string text = argv[i];
     const std::string value = text.substr (text.find ('=') + 1);
     if (text.starts_with ("--runs="))
-      arguments.runs = std::atol (value.c_str ());
+      arguments.runs = sischeck::scaled (std::atol (value.c_str ()));
     else if (text.starts_with ("--seed="))
       arguments.seed = std::strtoul (value.c_str (), nullptr, 10);
     else if (text.starts_with ("--dict="))

@@ -2,6 +2,8 @@
 /* The audio store does at random what it can do, and agrees with a model. */
 #include "audiowalk.h"
 
+#include "../scale.h"
+
 #include <random>
 
 /* Last: its macro `fail` is a name in the standard library. */
@@ -30,7 +32,8 @@ audiostore_random_suite (void)
   TCase *tcase = tcase_create ("general");
   suite_add_tcase (suite, tcase);
   tcase_set_timeout (tcase, 30);
-  tcase_add_loop_test (tcase, test_the_store_agrees_with_a_simple_model, 0, 50);
+  tcase_add_loop_test (tcase, test_the_store_agrees_with_a_simple_model, 0,
+                       sischeck::scaled (50));
   return suite;
 }
 

@@ -2,6 +2,8 @@
 /* Text without holes: each final in its place, and gaps between. */
 #include "sis/stream/texttrack.h"
 
+#include "../scale.h"
+
 #include <random>
 #include <vector>
 
@@ -288,7 +290,8 @@ texttrack_suite (void)
   tcase_add_test (tcase, test_nothing_is_said_in_a_hole);
   tcase_add_test (tcase, test_a_hole_where_all_is_settled_is_a_gap_at_once);
   tcase_add_test (tcase, test_text_without_a_place_comes_at_once);
-  tcase_add_loop_test (tcase, test_there_is_never_a_hole, 0, 50);
+  tcase_add_loop_test (tcase, test_there_is_never_a_hole, 0,
+                       sischeck::scaled (50));
   return suite;
 }
 

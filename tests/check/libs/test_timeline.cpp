@@ -5,6 +5,8 @@
 #include "sis/stream/timeline.h"
 #include "timelinewalk.h"
 
+#include "../scale.h"
+
 #include <random>
 
 /* Last: its macro `fail` is a name in the standard library. */
@@ -59,7 +61,7 @@ GST_END_TEST;
 
 GST_START_TEST (test_the_timeline_agrees_with_a_simple_model)
 {
-  for (unsigned seed = 0; seed < 200; seed++) {
+  for (unsigned seed = 0; seed < sischeck::scaled (200u); seed++) {
     timelinewalk::TimelineWalk walk (dice (seed), failed);
     for (int i = 0; i < 500; i++)
       walk.step ();
@@ -251,7 +253,7 @@ GST_END_TEST;
 
 GST_START_TEST (test_a_session_map_agrees_with_a_list_of_all_samples)
 {
-  for (unsigned seed = 0; seed < 50; seed++)
+  for (unsigned seed = 0; seed < sischeck::scaled (50u); seed++)
     timelinewalk::walk_session_map (dice (seed), failed, 100);
 }
 GST_END_TEST;

@@ -4,6 +4,8 @@
 #include "sis/stream/transcripts.h"
 #include "sis/stream/watermark.h"
 
+#include "../scale.h"
+
 #include <algorithm>
 #include <random>
 
@@ -489,7 +491,7 @@ watermark_suite (void)
                   test_events_of_sentence_mode_mean_nothing_in_the_others);
   tcase_add_loop_test (
       tcase, test_the_watermark_never_falls_and_never_passes_what_was_sent, 0,
-      50);
+      sischeck::scaled (50));
   return suite;
 }
 
