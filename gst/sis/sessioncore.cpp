@@ -9,7 +9,7 @@ namespace sis {
 namespace {
 
 /* Messages to a service that takes all at once, before others have a turn. */
-constexpr int most_at_once = 4;
+constexpr int most_at_once = 16;
 
 /* Results are late by seconds, not by minutes. */
 constexpr std::size_t max_sent_at = 256;
@@ -235,8 +235,9 @@ SessionCore::begin_on_loop (const View &now)
     reply_timer_.start (wait, [this] { step_on_loop (); });
 }
 
-void
-SessionCore::stream_on_loop (View now)
+/* Until there is nothing to send. False: what there is has to wait. */
+bool
+SessionCore::send_what_may_go_on_loop (View &now)
 {
   for (int sent = 0; can_send_on_loop (now) && !must_roll_over_on_loop ();
        sent++) {
@@ -244,16 +245,29 @@ SessionCore::stream_on_loop (View now)
     if (wait > Nanoseconds::zero ()) {
       if (!pace_timer_.is_running ())
         pace_timer_.start (wait, [this] { step_on_loop (); });
-      return;
+      return false;
     }
     if (sent == most_at_once || !connection_->is_writable ()) {
       connection_->want_writable ();
-      return;
+      return false;
     }
     if (!send_on_loop (now))
-      return;
+      return false;
     now = view ();
   }
+  return true;
+}
+
+void
+SessionCore::stream_on_loop (View now)
+{
+  const Position before = current_.map.length ();
+  const bool is_all_sent = send_what_may_go_on_loop (now);
+  /* Once for all that made room: waking a thread costs more than a message. */
+  if (current_.map.length () != before)
+    changed.notify_all ();
+  if (!is_all_sent)
+    return;
   if (must_roll_over_on_loop ()) {
     roll_over_on_loop ();
   } else if (now.ready || (now.empty && (now.eos || now.idle))) {
@@ -454,7 +468,6 @@ SessionCore::count_sent_on_loop (const AudioPiece &piece, std::size_t bytes,
   if (fresh > 0)
     idle_failures_ = 0;
   shared.lock ()->stats.bytes_sent += bytes;
-  changed.notify_all ();
   drain_watch_.progress ();
 }
 

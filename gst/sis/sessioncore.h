@@ -162,6 +162,7 @@ private:
   void step_on_loop ();
   void note_restart_on_loop ();
   void begin_on_loop (const View &now);
+  bool send_what_may_go_on_loop (View &now);
   void stream_on_loop (View now);
   void watch_idle_on_loop ();
   void connect_on_loop (AudioFormat format);

@@ -29,6 +29,54 @@ make_session ()
   return session;
 }
 
+/* Where the body of the answer to `message` is wanted; of a logger, that of the
+ * answer it is asked about. */
+std::string *
+body_of (gpointer message)
+{
+  return static_cast<std::string *> (
+      g_object_get_qdata (G_OBJECT (message), body_quark ()));
+}
+
+/* Asked when a request was sent, too: it has no status then. */
+SoupLoggerLogLevel
+filter_answer (SoupLogger *logger, SoupMessage *message, void *) noexcept
+{
+  std::string *body = body_of (message);
+  g_object_set_qdata (G_OBJECT (logger), body_quark (), body);
+  if (body == nullptr || soup_message_get_status (message) < 300)
+    return SOUP_LOGGER_LOG_NONE;
+  body->clear ();
+  return SOUP_LOGGER_LOG_BODY;
+}
+
+/* Of the answer that was asked about just before. */
+void
+take_line (SoupLogger *logger, SoupLoggerLogLevel level, char direction,
+           const char *line, void *) noexcept
+{
+  std::string *body = body_of (logger);
+  if (body != nullptr && direction == '<' && level == SOUP_LOGGER_LOG_BODY)
+    (*body += line) += '\n';
+}
+
+/* Of libsoup 3.2 this is the only way to the body. The same filter stands for
+ * requests as that version asks it about answers; of a request nothing is ever
+ * logged. Knows nothing of an HttpSession: a request that was given up ends
+ * after it. */
+GObjectPtr<SoupLogger>
+make_body_catcher ()
+{
+  GObjectPtr<SoupLogger> logger (soup_logger_new (SOUP_LOGGER_LOG_NONE));
+  soup_logger_set_request_filter (logger.get (), filter_answer, nullptr,
+                                  nullptr);
+  soup_logger_set_response_filter (logger.get (), filter_answer, nullptr,
+                                   nullptr);
+  soup_logger_set_printer (logger.get (), take_line, nullptr, nullptr);
+  soup_logger_set_max_body_size (logger.get (), max_body_length);
+  return logger;
+}
+
 } // namespace
 
 HttpSession::HttpSession (const Settings &settings)
@@ -42,55 +90,14 @@ HttpSession::HttpSession (const Settings &settings)
         session_.get (),
         static_cast<GTlsDatabase *> (settings.transport.tls_database.get ()));
 
-  /* Of libsoup 3.2 this is the only way to the body. The same filter stands for
-   * requests as that version asks it about answers; of a request nothing is
-   * ever logged. */
-  const GObjectPtr<SoupLogger> logger (soup_logger_new (SOUP_LOGGER_LOG_NONE));
-  const auto filter
-      = [] (SoupLogger *l, SoupMessage *message, void *data) noexcept {
-          return SoupLoggerLogLevel (filter_answer (l, message, data));
-        };
-  soup_logger_set_request_filter (logger.get (), filter, this, nullptr);
-  soup_logger_set_response_filter (logger.get (), filter, this, nullptr);
-  soup_logger_set_printer (
-      logger.get (),
-      [] (SoupLogger *l, SoupLoggerLogLevel level, char direction,
-          const char *line,
-          void *data) noexcept { take_line (l, level, direction, line, data); },
-      this, nullptr);
-  soup_logger_set_max_body_size (logger.get (), max_body_length);
   soup_session_add_feature (session_.get (),
-                            SOUP_SESSION_FEATURE (logger.get ()));
+                            SOUP_SESSION_FEATURE (make_body_catcher ().get ()));
 }
 
 void
 HttpSession::catch_body (SoupMessage *message, std::string *body)
 {
   g_object_set_qdata (G_OBJECT (message), body_quark (), body);
-}
-
-/* Asked when a request was sent, too: it has no status then. */
-int
-HttpSession::filter_answer (SoupLogger *, SoupMessage *message,
-                            void *data) noexcept
-{
-  auto *self = static_cast<HttpSession *> (data);
-  self->body_ = static_cast<std::string *> (
-      g_object_get_qdata (G_OBJECT (message), body_quark ()));
-  if (self->body_ == nullptr || soup_message_get_status (message) < 300)
-    return SOUP_LOGGER_LOG_NONE;
-  self->body_->clear ();
-  return SOUP_LOGGER_LOG_BODY;
-}
-
-void
-HttpSession::take_line (SoupLogger *, int level, char direction,
-                        const char *line, void *data) noexcept
-{
-  auto *self = static_cast<HttpSession *> (data);
-  if (self->body_ != nullptr && direction == '<'
-      && level == SOUP_LOGGER_LOG_BODY)
-    (*self->body_ += line) += '\n';
 }
 
 } // namespace sis

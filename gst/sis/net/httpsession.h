@@ -3,7 +3,6 @@
 
 #include "sis/net/proxyresolver.h"
 
-typedef struct _SoupLogger SoupLogger;
 typedef struct _SoupMessage SoupMessage;
 typedef struct _SoupSession SoupSession;
 
@@ -35,15 +34,9 @@ public:
   static void catch_body (SoupMessage *message, std::string *body);
 
 private:
-  static void take_line (SoupLogger *logger, int level, char direction,
-                         const char *line, void *data) noexcept;
-  static int filter_answer (SoupLogger *logger, SoupMessage *message,
-                            void *data) noexcept;
-
   const Settings settings_;
   const ProxyResolver proxies_;
   const GObjectPtr<SoupSession> session_;
-  std::string *body_ = nullptr; /* of the answer that is being logged */
 };
 
 } // namespace sis
