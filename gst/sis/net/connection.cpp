@@ -280,8 +280,9 @@ Connection::start_keepalive ()
       G_CALLBACK (+[] (SoupWebsocketConnection *, GBytes *,
                        Connection *self) noexcept { self->heard (); }),
       this);
-  /* libsoup sends the pings, in step with our timer; that a pong is missing it
-   * does not notice before 3.6. */
+  /* libsoup sends the pings, in step with our timer and after it: a pong, quick
+   * as it may be, comes between two checks. That one is missing libsoup does
+   * not notice before 3.6. */
   soup_websocket_connection_set_keepalive_interval (
       websocket_.get (), guint (keepalive_.count ()));
   keepalive_timer_.start_in_step (keepalive_, [this] { check_keepalive (); });

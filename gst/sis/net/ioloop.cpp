@@ -329,7 +329,7 @@ Timer::start_in_step (std::chrono::seconds delay,
   callback_ = std::move (callback);
   is_running_ = true;
   source_.reset (g_timeout_source_new_seconds (guint (delay.count ())));
-  g_source_set_priority (source_.get (), G_PRIORITY_DEFAULT + 1);
+  g_source_set_priority (source_.get (), G_PRIORITY_DEFAULT - 1);
   g_source_set_static_name (source_.get (), name_);
   g_source_set_callback (
       source_.get (),

@@ -72,7 +72,7 @@ public:
   /* Replaces a running one. */
   void start (std::chrono::nanoseconds delay, std::function<void ()> callback);
   /* After whole seconds, in step with all timers of whole seconds in GLib and
-   * behind those of them that are due at the same time. */
+   * before those of them that are due at the same time. */
   void start_in_step (std::chrono::seconds delay,
                       std::function<void ()> callback);
   void stop () noexcept;

@@ -138,11 +138,12 @@ GST_START_TEST (test_the_end_comes_though_nothing_but_pongs_does)
 {
   Server server;
   server.script ({ { .end = { .answer = false },
-                     .recognizer = sistest::index_recognizer () } });
+                     .recognizer = sistest::index_recognizer (),
+                     .timeout = 0ms } });
   fail_unless (server.start ());
   const auto timeout = patience () / 3;
   Pipeline pipeline (
-      launch_line (server.url (), "keepalive-interval=2 timeout="
+      launch_line (server.url (), "keepalive-interval=1 timeout="
                                       + std::to_string (timeout / 1000ms)));
   make_live (pipeline);
   pipeline.play ();
