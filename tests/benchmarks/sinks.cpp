@@ -87,8 +87,10 @@ look_at (GstBus *, GstMessage *message, void *)
   const GstMessageType type = GST_MESSAGE_TYPE (message);
   if (type == GST_MESSAGE_ERROR || type == GST_MESSAGE_WARNING) {
     g_autoptr (GError) error = nullptr;
-    g_autofree char *debug = nullptr;
-    gst_message_parse_error (message, &error, &debug);
+    if (type == GST_MESSAGE_ERROR)
+      gst_message_parse_error (message, &error, nullptr);
+    else
+      gst_message_parse_warning (message, &error, nullptr);
     std::fprintf (stderr, "sinks: %s\n", error->message);
   }
   if (options.latency && gst_message_has_name (message, "sis-result")) {
