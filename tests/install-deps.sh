@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Installs the Debian packages that building, the tests and the demo need.
 # Says and does nothing if all of them are there. Needs root or sudo.
+#
+#   sh tests/install-deps.sh [MORE…]
+#
+# MORE: packages that are needed besides.
 set -eu
 
 packages="
@@ -12,7 +16,7 @@ packages="
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-x
   python3-gi gir1.2-gstreamer-1.0
-  glib-networking ca-certificates"
+  glib-networking ca-certificates $*"
 
 # Fails, and says how to go on by hand.
 give_up() {

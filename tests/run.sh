@@ -41,6 +41,7 @@ case $sanitize,$setup in
   ,*) ;;
   *) patience=4 ;;
 esac
+[ "$setup" != valgrind ] || sh "$root/tests/install-deps.sh" valgrind
 if [ -z "$sanitize" ]; then
   configure "$folder" -Dtests=enabled
 else
@@ -50,10 +51,13 @@ else
   # What GLib keeps of freed memory they would not know to be free.
   export GST_REGISTRY_FORK=no G_SLICE=always-malloc
   asan=detect_leaks=0:strict_string_checks=1:detect_stack_use_after_return=1
-  tsan=ignore_noninstrumented_modules=1:suppressions=$root/tests/tsan.supp
+  tsan=ignore_noninstrumented_modules=1:history_size=5:die_after_fork=0
+  tsan=$tsan:suppressions=$root/tests/tsan.supp
   export ASAN_OPTIONS="${ASAN_OPTIONS:-$asan}"
   export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
   export TSAN_OPTIONS="${TSAN_OPTIONS:-$tsan}"
+  # ThreadSanitizer cannot follow a process of threads that forks.
+  [ "$sanitize" != thread ] || export CK_FORK=no
 fi
 [ "$patience" = 1 ] || export CK_TIMEOUT_MULTIPLIER="$patience"
 [ "$scale" = 1 ] || export SIS_CHECK_SCALE="$scale"
@@ -71,6 +75,8 @@ rm -f "$log"
 status=0
 set -- --no-rebuild --print-errorlogs --timeout-multiplier "$patience" \
   ${setup:+--setup "$setup"} "$@"
+# With long deadlines tests mostly wait.
+[ "$patience" = 1 ] || set -- --num-processes "$((3 * $(nproc)))" "$@"
 [ "$patience" = 1 ] || echo "Deadlines are $patience times as long as usual, \
 and what is repeated is repeated 1/$scale times as often."
 echo "\$ meson test -C $folder $*"

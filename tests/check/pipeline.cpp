@@ -28,6 +28,12 @@ patience ()
   return 15s * (factor != nullptr ? std::max (1, std::atoi (factor)) : 1);
 }
 
+bool
+measures_memory ()
+{
+  return patience () == 15s;
+}
+
 Pipeline::Pipeline (const std::string &launch)
 {
   GError *error = nullptr;

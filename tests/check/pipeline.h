@@ -27,6 +27,10 @@ using MessagePtr = std::unique_ptr<GstMessage, MessageUnref>;
 /* Longer where everything is slower: under valgrind, say. */
 Milliseconds patience ();
 
+/* Not where what is freed is kept, or memory has a shadow: under sanitizers and
+ * valgrind. */
+bool measures_memory ();
+
 class Pipeline
 {
 public:

@@ -85,7 +85,8 @@ GST_START_TEST (test_five_hours_lose_no_word_and_no_memory)
   assert_equals_uint64 (stats.audio ("in"), seconds * GST_SECOND);
   assert_equals_uint64 (stats.audio ("acknowledged") + stats.audio ("evicted"),
                         seconds * GST_SECOND);
-  fail_unless (after - before <= 1024, "%d kB more", int (after - before));
+  fail_unless (after - before <= 1024 || !measures_memory (), "%d kB more",
+               int (after - before));
 }
 GST_END_TEST;
 

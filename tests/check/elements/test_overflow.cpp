@@ -323,7 +323,7 @@ GST_START_TEST (test_a_long_overflow_takes_no_memory)
   }));
   const gint64 grown = resident_kb () - before;
   /* 11 bytes a buffer: less than a node of any list. */
-  fail_unless (grown <= 1024, "%d kB more", int (grown));
+  fail_unless (grown <= 1024 || !measures_memory (), "%d kB more", int (grown));
   const Stats stats (pipeline);
   fail_unless (stats.audio ("buffered") <= GST_SECOND);
   assert_equals_uint64 (stats.audio ("buffered") + stats.audio ("dropped"),

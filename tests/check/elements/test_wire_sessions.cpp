@@ -72,7 +72,7 @@ GST_START_TEST (test_a_flood_of_small_results)
   fail_unless (attack.pipeline->wait_for_eos ());
   assert_equals_int (counter, count);
   const double growth = resident () - before;
-  fail_unless (growth < 50.0 * scale (), "%f MB", growth);
+  fail_unless (growth < 50.0 || !measures_memory (), "%f MB", growth);
   gst_bus_set_sync_handler (bus, nullptr, nullptr, nullptr);
 }
 GST_END_TEST;
