@@ -38,6 +38,9 @@ AudioFeed::ask (Ask ask)
 GstFlowReturn
 AudioFeed::offer (AudioBlock block)
 {
+  /* Nothing is asked of most buffers but their own audio. */
+  if (block.bytes.empty ())
+    return GST_FLOW_OK;
   return ask ([&] { return session_->offer (block); });
 }
 

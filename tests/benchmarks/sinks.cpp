@@ -45,7 +45,9 @@ std::string
 description ()
 {
   std::string line
-      = "audiotestsrc wave=silence name=source num-buffers="
+      = std::string ("audiotestsrc name=source wave=")
+        /* Silence is flagged as a gap, which converters leave out. */
+        + (options.wide ? "sine" : "silence") + " num-buffers="
         + std::to_string (options.paced ? -1 : options.seconds * 10)
         + (options.paced ? " is-live=true" : "");
   line += options.wide
