@@ -19,12 +19,20 @@ tick_of (Nanoseconds latency)
 }
 
 /* Without input for so long, what feeds it may be held up for want of text, and
- * gets so much of a gap. */
-constexpr Nanoseconds first_patience = std::chrono::seconds (1);
+ * gets a step of a gap. As another transcriber of the pipeline may hold it up
+ * for `timeout`, too, this is longer, until it has proved to be so. */
 constexpr Nanoseconds least_patience = std::chrono::milliseconds (125);
 
-/* Input that comes so soon afterwards had waited for it. */
+Nanoseconds
+longest_patience (Nanoseconds timeout)
+{
+  return 2 * timeout;
+}
+
+/* Input that comes so soon after a step had waited for it, unless it is more
+ * than so many steps. */
 constexpr Nanoseconds prompt = std::chrono::milliseconds (250);
+constexpr int most_steps = 4;
 
 Nanoseconds
 step_of (Nanoseconds latency)
@@ -34,34 +42,10 @@ step_of (Nanoseconds latency)
   return std::clamp (latency / 16, shortest, longest);
 }
 
-/* In the segment's time, also beyond its ends. */
-GstClockTime
-position_of (const GstSegment &segment, Nanoseconds running)
-{
-  guint64 position = 0;
-  if (gst_segment_position_from_running_time_full (
-          &segment, GST_FORMAT_TIME,
-          guint64 (std::max<gint64> (0, running.count ())), &position)
-      == 1)
-    return position;
-  return segment.position;
-}
-
-/* What would end a cue of a subtitle file. */
-std::string
-harmless (std::string text)
-{
-  constexpr std::string_view arrow = "-->";
-  constexpr std::string_view other = "→";
-  for (std::size_t at = 0; (at = text.find (arrow, at)) != std::string::npos;)
-    text.replace (at, arrow.size (), other);
-  return text;
-}
-
 } // namespace
 
 TextOutput::TextOutput (GstElement *element, GstPad *pad)
-    : element_ (element), pad_ (pad)
+    : element_ (element), pad_ (pad), pusher_ (element, pad)
 {
 }
 
@@ -73,7 +57,6 @@ TextOutput::reset (State &state)
 {
   state.late += state.track.late ();
   state.track = TextTrack (state.settings.lateness);
-  state.has_failed = false;
   state.flow = GST_FLOW_OK;
   state.input_end = {};
   state.next_segment.reset ();
@@ -82,9 +65,9 @@ TextOutput::reset (State &state)
   state.events.clear ();
   state.eos.reset ();
   state.item.reset ();
-  state.is_taking = state.is_held = state.is_all_sent = false;
-  state.patience = std::min (first_patience, state.settings.timeout);
-  state.nudged_at.reset ();
+  state.is_taking = state.is_ending = state.is_all_sent = false;
+  state.patience = longest_patience (state.settings.timeout);
+  state.nudge.reset ();
 }
 
 void
@@ -102,6 +85,8 @@ TextOutput::open (const Settings &settings)
   state->longest_delay = {};
   state->stream_start.reset ();
   reset (*state);
+  state->has_failed = state->is_held = false;
+  state->upstream_latency = {};
   state->late = 0;
 }
 
@@ -120,6 +105,12 @@ TextOutput::set_playing (bool is_playing)
   state->is_playing = is_playing;
   state->is_held = !is_playing;
   changed (state);
+}
+
+void
+TextOutput::set_upstream_latency (Nanoseconds latency)
+{
+  state_.lock ()->upstream_latency = latency;
 }
 
 bool
@@ -199,7 +190,6 @@ TextOutput::take_input (Nanoseconds start, Nanoseconds end, bool is_live)
   auto state = state_.lock ();
   state->is_live = is_live;
   state->is_taking = true;
-  note_input (*state);
   const bool is_first = !state->track.has_begun ();
   if (auto next = std::exchange (state->next_segment, std::nullopt)) {
     next->start = is_first ? start : start + state->settings.lateness;
@@ -209,9 +199,7 @@ TextOutput::take_input (Nanoseconds start, Nanoseconds end, bool is_live)
     state->track.begin (start);
   else if (start > state->input_end)
     state->track.add_hole (state->input_end, start);
-  state->input_end = std::max (state->input_end, end);
-  if (state->has_failed)
-    state->track.settle (state->input_end);
+  note_input (*state, end);
   changed (state);
 }
 
@@ -222,26 +210,36 @@ TextOutput::take_gap (Nanoseconds start, Nanoseconds end, bool is_live)
   auto state = state_.lock ();
   state->is_taking = false;
   state->track.add_hole (std::min (start, state->input_end), end);
-  state->input_end = std::max (state->input_end, end);
-  if (state->has_failed)
-    state->track.settle (state->input_end);
+  note_input (*state, end);
   changed (state);
 }
 
-/* It had waited for the gap that it got: the next time it gets one sooner. */
+/* If it had waited for the gap that it got, the next time it gets one sooner.
+ */
 void
-TextOutput::note_input (State &state)
+TextOutput::note_input (State &state, Nanoseconds end)
 {
+  state.input_end = std::max (state.input_end, end);
   state.heard_at = Clock::now ();
-  const auto nudged_at = std::exchange (state.nudged_at, std::nullopt);
-  if (nudged_at && state.heard_at - *nudged_at < prompt)
+  if (state.has_failed)
+    state.track.settle (state.input_end);
+  if (!state.nudge)
+    return;
+  const Nanoseconds step = step_of (state.settings.latency);
+  if (state.input_end - state.nudge->input_end > most_steps * step) {
+    state.patience = longest_patience (state.settings.timeout);
+    state.nudge.reset ();
+  } else if (!std::exchange (state.nudge->is_answered, true)
+             && state.heard_at - state.nudge->at < prompt) {
     state.patience = std::max (least_patience, state.patience / 4);
+  }
 }
 
 void
 TextOutput::begin_end ()
 {
-  state_.lock ()->is_taking = true;
+  auto state = state_.lock ();
+  state->is_taking = state->is_ending = true;
 }
 
 void
@@ -317,10 +315,11 @@ TextOutput::take_text (const Transcript &transcript)
     Nanoseconds duration{};
     if (transcript.span && transcript.span->start.running_time != no_time) {
       start = transcript.span->start.running_time;
-      duration = transcript.span->duration;
+      if (transcript.span->running_end > *start)
+        duration = transcript.span->running_end - *start;
       is_longest = note_delay (state, *start);
     }
-    state->track.add (start, duration, harmless (transcript.text));
+    state->track.add (start, duration, transcript.text);
     changed (state);
   }
   if (is_longest)
@@ -333,7 +332,8 @@ bool
 TextOutput::note_delay (const Access &state, Nanoseconds start)
 {
   const Nanoseconds delay
-      = (state->is_live ? now () : state->input_end) - start;
+      = (state->is_live ? now () - state->upstream_latency : state->input_end)
+        - start;
   if (delay <= state->longest_delay)
     return false;
   state->longest_delay = delay;
@@ -381,8 +381,8 @@ void
 TextOutput::keep_up (const Access &state)
 {
   const auto &settings = state->settings;
-  state->track.settle (now () - settings.latency - settings.lateness
-                       + 2 * tick_of (settings.latency));
+  state->track.settle (now () - state->upstream_latency - settings.latency
+                       - settings.lateness + 2 * tick_of (settings.latency));
 }
 
 /* When what feeds it is taken to be held up, as video may be that has to wait
@@ -405,13 +405,15 @@ TextOutput::nudge (const Access &state)
   state->track.settle (
       std::min (state->input_end,
                 state->track.position () + step_of (state->settings.latency)));
-  state->patience = std::min (2 * state->patience, state->settings.timeout);
+  if (state->nudge && !state->nudge->is_answered)
+    state->patience = std::min (2 * state->patience,
+                                longest_patience (state->settings.timeout));
   state->heard_at = Clock::now ();
-  state->nudged_at = state->heard_at;
+  state->nudge = Nudge{ state->heard_at, state->input_end };
 }
 
 /* What there is now; else how long to wait at most for it. */
-std::variant<TextOutput::Output, std::optional<Nanoseconds>>
+std::variant<TextPusher::Output, std::optional<Nanoseconds>>
 TextOutput::look_for_output (const Access &state)
 {
   std::optional<Nanoseconds> wait;
@@ -441,13 +443,13 @@ TextOutput::has_output (const Access &state) noexcept
          || state->item || !state->track.empty () || state->eos != nullptr;
 }
 
-std::optional<TextOutput::Output>
+std::optional<TextPusher::Output>
 TextOutput::wait_for_output ()
 {
   auto state = state_.lock ();
   while (!state->is_flushing) {
     auto look = look_for_output (state);
-    if (auto *output = std::get_if<Output> (&look))
+    if (auto *output = std::get_if<TextPusher::Output> (&look))
       return std::move (*output);
     const auto is_woken
         = [&, changes = state->changes] { return state->changes != changes; };
@@ -459,10 +461,10 @@ TextOutput::wait_for_output ()
   return std::nullopt;
 }
 
-TextOutput::Output
+TextPusher::Output
 TextOutput::take_output (const Access &state)
 {
-  Output output;
+  TextPusher::Output output;
   output.stream_start = std::move (state->stream_start);
   if (!state->item)
     state->item = state->track.next ();
@@ -477,7 +479,7 @@ TextOutput::take_output (const Access &state)
 /* Segments that the item reaches come before it; a gap that goes on into the
  * next one is cut there. Without an item it is the end, and all come. */
 void
-TextOutput::take_item (const Access &state, Output &output)
+TextOutput::take_item (const Access &state, TextPusher::Output &output)
 {
   auto *gap
       = state->item ? std::get_if<TextTrack::Gap> (&*state->item) : nullptr;
@@ -507,35 +509,18 @@ TextOutput::run (void *data) noexcept
 {
   auto *self = static_cast<TextOutput *> (data);
   if (auto output = self->wait_for_output ())
-    self->push (std::move (*output));
+    self->note (self->pusher_.push (std::move (*output)));
   else
     gst_pad_pause_task (self->pad_);
 }
 
 void
-TextOutput::push (Output output)
+TextOutput::note (TextPusher::Result result)
 {
-  if (output.stream_start != nullptr
-      && !push_stream_start (output.stream_start.get ()))
-    keep (std::move (output.stream_start));
-  for (auto *events : { &output.segments, &output.events })
-    for (EventPtr &event : *events)
-      gst_pad_push_event (pad_, event.release ());
-  if (output.item) {
-    const auto *gap = std::get_if<TextTrack::Gap> (&*output.item);
-    if (gap != nullptr) {
-      const GstClockTime start = position_of (output.segment, gap->start);
-      const GstClockTime end = position_of (output.segment, gap->end);
-      gst_pad_push_event (
-          pad_,
-          gst_event_new_gap (std::min (start, end),
-                             std::max (start, end) - std::min (start, end)));
-    } else {
-      push_text (std::get<TextTrack::Text> (*output.item), output.segment);
-    }
-  }
-  if (output.eos != nullptr)
-    gst_pad_push_event (pad_, output.eos.release ());
+  if (result.stream_start != nullptr)
+    keep (std::move (result.stream_start));
+  if (result.flow && note_flow (*result.flow))
+    GST_ELEMENT_FLOW_ERROR (element_, *result.flow);
 }
 
 /* A flush came first; it is still to come before all else. */
@@ -547,45 +532,17 @@ TextOutput::keep (EventPtr stream_start)
     state->stream_start = std::move (stream_start);
 }
 
-/* The text is a stream of its own, in the group of the audio. */
+/* Whether there is nobody left to return it to. */
 bool
-TextOutput::push_stream_start (GstEvent *of_input)
+TextOutput::note_flow (GstFlowReturn flow)
 {
-  g_autofree char *id = gst_pad_create_stream_id (pad_, element_, "transcript");
-  GstEvent *event = gst_event_new_stream_start (id);
-  guint group = GST_GROUP_ID_INVALID;
-  if (gst_event_parse_group_id (of_input, &group))
-    gst_event_set_group_id (event, group);
-  gst_event_set_seqnum (event, gst_event_get_seqnum (of_input));
-  gst_event_set_stream_flags (event, GST_STREAM_FLAG_SPARSE);
-  if (!gst_pad_push_event (pad_, event) && GST_PAD_IS_FLUSHING (pad_))
-    return false;
-
-  GstCaps *caps = gst_pad_get_pad_template_caps (pad_);
-  const bool is_pushed = gst_pad_push_event (pad_, gst_event_new_caps (caps));
-  gst_caps_unref (caps);
-  return is_pushed || !GST_PAD_IS_FLUSHING (pad_);
-}
-
-void
-TextOutput::push_text (const TextTrack::Text &text, const GstSegment &segment)
-{
-  GstBuffer *buffer
-      = gst_buffer_new_memdup (text.text.data (), text.text.size ());
-  const GstClockTime start = position_of (segment, text.start);
-  const GstClockTime end = position_of (segment, text.end);
-  GST_BUFFER_PTS (buffer) = std::min (start, end);
-  GST_BUFFER_DURATION (buffer) = std::max (start, end) - std::min (start, end);
-  const GstFlowReturn flow = gst_pad_push (pad_, buffer);
-  if (flow == GST_FLOW_OK)
-    gst_pad_push_event (
-        pad_, gst_event_new_custom (
-                  GST_EVENT_CUSTOM_DOWNSTREAM,
-                  gst_structure_new_empty ("rstranscribe/final-transcript")));
   auto state = state_.lock ();
-  if (!state->is_flushing)
-    state->flow = flow;
+  if (state->is_flushing)
+    return false;
+  const auto before = std::exchange (state->flow, flow);
   changed (state);
+  return state->is_ending && before == GST_FLOW_OK
+         && (flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS);
 }
 
 } // namespace sis

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "gstsistextpusher.h"
+
 #include "sis/base/guarded.h"
 #include "sis/session.h"
 #include "sis/stream/texttrack.h"
@@ -8,12 +10,6 @@
 #include <gst/gst.h>
 
 namespace sis {
-
-struct EventUnref
-{
-  void operator() (GstEvent *event) const noexcept { gst_event_unref (event); }
-};
-using EventPtr = std::unique_ptr<GstEvent, EventUnref>;
 
 /* The text side of an element: a stream of text without holes, made of what the
  * session tells, pushed on the source pad by a task of its own. */
@@ -37,6 +33,8 @@ public:
   void open (const Settings &settings);
   void close ();
   void set_playing (bool is_playing);
+  /* How late live input is already, as it tells. */
+  void set_upstream_latency (Nanoseconds latency);
   bool activate (bool is_active);
 
   /* Nothing of before is pushed any more: begun when flush_start () returned,
@@ -81,6 +79,14 @@ private:
     guint32 seqnum = 0;
   };
 
+  /* A step of a gap for want of input. */
+  struct Nudge
+  {
+    Clock::time_point at;
+    Nanoseconds input_end{};
+    bool is_answered = false;
+  };
+
   struct State
   {
     Settings settings;
@@ -92,8 +98,10 @@ private:
     bool is_held = false; /* paused, and has played */
     bool is_live = false;
     bool is_taking = false;  /* input is being taken */
+    bool is_ending = false;  /* no more of it comes */
     bool has_failed = false; /* nothing more will be said */
     GstFlowReturn flow = GST_FLOW_OK;
+    Nanoseconds upstream_latency{};
     Nanoseconds input_end{};
     std::optional<Stretch> next_segment; /* of the input */
     std::deque<Stretch> segments;        /* not reached yet */
@@ -106,39 +114,28 @@ private:
     Clock::time_point sent_at{};
     Clock::time_point heard_at{}; /* input, or what the session told, ended */
     Nanoseconds patience{};       /* until input is taken to be held up */
-    std::optional<Clock::time_point> nudged_at; /* no input since */
+    std::optional<Nudge> nudge;   /* the last one */
     Nanoseconds longest_delay{};
     unsigned late = 0; /* before the last flush */
   };
   using Access = Guarded<State>::Access;
 
-  /* What the task pushes next, in this order. */
-  struct Output
-  {
-    EventPtr stream_start;
-    std::deque<EventPtr> segments, events;
-    std::optional<TextTrack::Item> item;
-    EventPtr eos;
-    GstSegment segment; /* that the item is in */
-  };
-
   static void run (void *data) noexcept;
-  std::optional<Output> wait_for_output ();
+  std::optional<TextPusher::Output> wait_for_output ();
   static bool has_output (const Access &state) noexcept;
-  static Output take_output (const Access &state);
-  static void take_item (const Access &state, Output &output);
+  static TextPusher::Output take_output (const Access &state);
+  static void take_item (const Access &state, TextPusher::Output &output);
   static void reset (State &state);
-  void push (Output output);
-  bool push_stream_start (GstEvent *of_input);
+  void note (TextPusher::Result result);
   void keep (EventPtr stream_start);
-  void push_text (const TextTrack::Text &text, const GstSegment &segment);
-  std::variant<Output, std::optional<Nanoseconds>>
+  std::variant<TextPusher::Output, std::optional<Nanoseconds>>
   look_for_output (const Access &state);
   static std::optional<Clock::time_point> stalls_at (const Access &state);
   static void nudge (const Access &state);
-  static void note_input (State &state);
+  static void note_input (State &state, Nanoseconds end);
   void keep_up (const Access &state);
   void changed (const Access &state);
+  bool note_flow (GstFlowReturn flow);
   void take_text (const Transcript &transcript);
   void take_progress (const Progress &progress);
   bool note_delay (const Access &state, Nanoseconds start);
@@ -146,6 +143,7 @@ private:
 
   GstElement *const element_;
   GstPad *const pad_;
+  const TextPusher pusher_;
   Guarded<State> state_;
   std::condition_variable changed_;
 };

@@ -15,12 +15,14 @@
  * * Of a live stream, text and gaps are at most #GstSisTranscriber:latency
  *   behind the audio, which is part of the pipeline's latency. A final that
  *   comes later is pushed at once, moved behind what went out and as short as
- * it has to be, and counted in the field `text-late` of
+ *   it has to be to move nothing else, and counted in the field `text-late` of
  *   #GstSisTranscriber:stats. #GstSisTranscriber:max-observed-delay tells what
  *   latency would have been enough.
  * * Any other stream is held up where its text is further behind than that,
  *   until the service has said something of it, or nothing for
- *   #GstSisTranscriber:timeout.
+ *   #GstSisTranscriber:timeout. Where instead the audio stops coming for twice
+ *   that long, as it does beside video that waits for text with a queue too
+ *   short before it, gaps go out in small steps, and text may be late.
  *
  * After each buffer comes a custom downstream event
  * `rstranscribe/final-transcript`, as from the transcribers of gst-plugins-rs.
@@ -433,6 +435,8 @@ gst_sis_transcriber_query_latency (GstSisTranscriber *self, GstQuery *query)
   gboolean is_live = FALSE;
   GstClockTime shortest = 0;
   gst_query_parse_latency (query, &is_live, &shortest, nullptr);
+  self->state->output.set_upstream_latency (
+      sis::Nanoseconds (is_live ? gint64 (shortest) : 0));
   if (is_live)
     shortest += self->state->settings.lock ()->latency * GST_MSECOND;
   gst_query_set_latency (query, is_live, shortest, GST_CLOCK_TIME_NONE);

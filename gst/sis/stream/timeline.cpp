@@ -84,10 +84,9 @@ time_to_samples (Nanoseconds time, int rate) noexcept
 }
 
 Nanoseconds
-Timeline::timestamp_at (Position position) const noexcept
+Timeline::timestamp_at (Position position, Position known) const noexcept
 {
-  auto next
-      = std::ranges::upper_bound (points_, position, {}, &Point::position);
+  auto next = std::ranges::upper_bound (points_, known, {}, &Point::position);
   if (next != points_.begin ())
     --next;
   return advance (next->timestamp,
@@ -122,7 +121,8 @@ Timeline::add (const Anchor &anchor)
 {
   const bool is_new = points_.empty ();
   const Nanoseconds expected
-      = is_new ? Nanoseconds::zero () : timestamp_at (anchor.position);
+      = is_new ? Nanoseconds::zero ()
+               : timestamp_at (anchor.position, anchor.position);
   Nanoseconds timestamp = anchor.times.timestamp;
   if (timestamp == no_time)
     timestamp = expected;
@@ -173,13 +173,27 @@ Timeline::thin ()
 Times
 Timeline::at (Position position) const noexcept
 {
+  return at (position, position);
+}
+
+Times
+Timeline::end_at (Position position) const noexcept
+{
+  return at (position, position - 1);
+}
+
+/* By what is known at another position, which may lie on the other side of a
+ * hole. */
+Times
+Timeline::at (Position position, Position known) const noexcept
+{
   if (points_.empty ())
     return Times{};
   auto segment
-      = std::ranges::upper_bound (segments_, position, {}, &Segment::position);
+      = std::ranges::upper_bound (segments_, known, {}, &Segment::position);
   if (segment != segments_.begin ())
     --segment;
-  return times_of (*segment, timestamp_at (position));
+  return times_of (*segment, timestamp_at (position, known));
 }
 
 void

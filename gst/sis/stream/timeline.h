@@ -54,6 +54,9 @@ public:
   /* Extrapolates on both sides; zero times as long as there is no anchor. */
   Times at (Position position) const noexcept;
 
+  /* When the sample before ends, whatever comes after it. */
+  Times end_at (Position position) const noexcept;
+
   /* Gives up what lies before. At 3072 anchors add () makes do with fewer for
    * what is long ago, and is then right within the jitter of the timestamps. */
   void forget_before (Position position);
@@ -81,7 +84,8 @@ private:
     double running_slope, stream_slope;
   };
 
-  Nanoseconds timestamp_at (Position position) const noexcept;
+  Times at (Position position, Position known) const noexcept;
+  Nanoseconds timestamp_at (Position position, Position known) const noexcept;
   Times times_of (const Segment &segment, Nanoseconds timestamp) const noexcept;
   void thin ();
   void begin_segment (const Anchor &anchor, Nanoseconds timestamp);

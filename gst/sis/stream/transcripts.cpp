@@ -33,8 +33,10 @@ place (std::optional<Milliseconds> start, std::optional<Milliseconds> end,
     return std::nullopt;
   const Position first = map.at (*start);
   const Position last = std::max (first, map.end_at (end.value_or (*start)));
-  return Span{ timeline.at (first),
-               samples_to_time (last - first, map.rate ()) };
+  const Times times = timeline.at (first);
+  return Span{ times, samples_to_time (last - first, map.rate ()),
+               last > first ? timeline.end_at (last).running_time
+                            : times.running_time };
 }
 
 bool

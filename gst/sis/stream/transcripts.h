@@ -15,7 +15,8 @@ namespace sis {
 struct Span
 {
   Times start;
-  Nanoseconds duration{};
+  Nanoseconds duration{};    /* of the audio */
+  Nanoseconds running_end{}; /* of its last sample */
 };
 
 struct TimedWord

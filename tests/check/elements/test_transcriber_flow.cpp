@@ -103,10 +103,11 @@ public:
 
   bool push (GstEvent *event) { return gst_pad_push_event (pad_, event); }
 
-  void begin_segment ()
+  void begin_segment (double rate = 1.0)
   {
     GstSegment segment;
     gst_segment_init (&segment, GST_FORMAT_TIME);
+    segment.rate = rate;
     fail_unless (push (gst_event_new_segment (&segment)));
   }
 
@@ -191,7 +192,7 @@ GST_START_TEST (test_input_that_stops_gets_a_gap)
   sistest::Server server;
   server.script ({ scripted ({}) });
   fail_unless (server.start ());
-  Pipeline pipeline (text_line (server.url ()));
+  Pipeline pipeline (text_line (server.url (), "timeout=1"));
   const TextLog log (pipeline);
   pipeline.play ();
   for (int ms = 0; ms < 5000; ms += 200) {
@@ -200,6 +201,69 @@ GST_START_TEST (test_input_that_stops_gets_a_gap)
     fail_unless (log.wait_for_time (ms + 100));
   }
   log.assert_no_hole ();
+}
+GST_END_TEST;
+
+/* Input that stops because of another channel gets none: the second sentence is
+ * not over yet each time. */
+GST_START_TEST (test_a_silent_channel_harms_no_other)
+{
+  sistest::Server silent;
+  silent.script ({ scripted ({}) });
+  fail_unless (silent.start ());
+  sistest::Server talking;
+  fail_unless (talking.start ());
+  constexpr auto properties = "latency=2500 timeout=1 idle-timeout=0";
+  Pipeline one (fed_line (silent.url (), properties));
+  Pipeline two (fed_line (talking.url (), properties));
+  const TextLog silence (one);
+  const TextLog text (two);
+  one.play ();
+  two.play ();
+  {
+    Feed to_silence (one);
+    Feed to_text (two);
+    for (int ms = 0; ms < 15000; ms += 100) {
+      fail_unless (to_silence.push (ms, 100) == GST_FLOW_OK);
+      fail_unless (to_text.push (ms, 100) == GST_FLOW_OK);
+    }
+    fail_unless (to_text.push (gst_event_new_eos ()));
+    fail_unless (text.wait_for_event (GST_EVENT_EOS));
+  }
+  assert_equals_int (uint_of (Stats (two).get (), "text-late"), 0);
+  text.assert_no_hole ();
+  gint64 start = 0;
+  for (const TextLog::Item &item : text.texts ()) {
+    assert_equals_int64 (item.start, start);
+    start += 2000;
+    assert_equals_int64 (item.end, std::min<gint64> (start, 15000));
+  }
+  assert_equals_int64 (start, 16000);
+}
+GST_END_TEST;
+
+/* The log is in running time, which passes by the rate. */
+GST_START_TEST (test_text_keeps_its_times_at_any_rate)
+{
+  for (const double rate : { 0.5, 2.0 }) {
+    sistest::Server server;
+    server.script ({ scripted (
+        { { 3500ms, sistest::send_result ({ said (500, 1500, "one"),
+                                            said (2000, 3000, "two") }) } }) });
+    fail_unless (server.start ());
+    Pipeline pipeline (fed_line (server.url ()));
+    const TextLog log (pipeline);
+    pipeline.play ();
+    Feed feed (pipeline);
+    feed.begin_segment (rate);
+    for (int ms = 0; ms < 4000; ms += 100)
+      fail_unless (feed.push (ms, 100) == GST_FLOW_OK);
+    fail_unless (log.wait_for_texts (2));
+    assert_same_text (
+        log.story (),
+        rate < 1 ? "-0..0 -0..1000 one1000..3000 -3000..4000 two4000..6000"
+                 : "-0..0 -0..250 one250..750 -750..1000 two1000..1500");
+  }
 }
 GST_END_TEST;
 
@@ -360,6 +424,31 @@ GST_START_TEST (test_it_works_again_after_null)
 }
 GST_END_TEST;
 
+/* Neither a seek nor more audio brings a service back that failed. */
+GST_START_TEST (test_gaps_go_on_behind_a_flush)
+{
+  sistest::Server server;
+  server.script (
+      { scripted ({ { 1000ms, sistest::fatal ("SIS.0032", "no quota") } }) });
+  fail_unless (server.start ());
+  Pipeline pipeline (
+      fed_line (server.url (), "latency=1000 passthrough-on-error=true"));
+  const TextLog log (pipeline);
+  pipeline.play ();
+  Feed feed (pipeline);
+  fail_unless (feed.push (0, 1000) == GST_FLOW_OK);
+  fail_unless (wait_for_state (pipeline, "failed"));
+  fail_unless (feed.push (gst_event_new_flush_start ()));
+  fail_unless (feed.push (gst_event_new_flush_stop (TRUE)));
+  feed.begin_segment ();
+  for (int ms = 0; ms < 10000; ms += 100)
+    fail_unless (feed.push (ms, 100) == GST_FLOW_OK);
+  fail_unless (feed.push (gst_event_new_eos ()));
+  fail_unless (log.wait_for_event (GST_EVENT_EOS));
+  assert_same_text (log.story (), "-0..0 -0..10000");
+}
+GST_END_TEST;
+
 /* What follows it returns reaches what feeds it. */
 GST_START_TEST (test_what_follows_can_stop_it)
 {
@@ -387,6 +476,30 @@ GST_START_TEST (test_what_follows_can_stop_it)
 }
 GST_END_TEST;
 
+/* Also of the last text, behind which no audio comes. */
+GST_START_TEST (test_what_refuses_the_last_text_is_told)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline pipeline (text_line (server.url ()));
+  const TextLog log (pipeline);
+  GstPad *text = gst_pad_get_peer (log.pad ());
+  gst_pad_set_chain_function (
+      text, [] (GstPad *, GstObject *, GstBuffer *buffer) -> GstFlowReturn {
+        gst_buffer_unref (buffer);
+        return GST_FLOW_ERROR;
+      });
+  gst_object_unref (text);
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 1000 * per_ms), 0);
+  pipeline.end ();
+  GstMessage *error = pipeline.wait_for (GST_MESSAGE_ERROR);
+  fail_unless (error != nullptr);
+  fail_unless (GST_MESSAGE_SRC (error) == GST_OBJECT (pipeline.sink ()));
+  fail_unless (Problem (error).is (GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED));
+}
+GST_END_TEST;
+
 static Suite *
 transcriber_flow_suite (void)
 {
@@ -397,13 +510,17 @@ transcriber_flow_suite (void)
   tcase_add_test (tcase, test_audio_waits_for_its_text);
   tcase_add_test (tcase, test_what_is_not_said_is_a_gap_in_the_end);
   tcase_add_test (tcase, test_input_that_stops_gets_a_gap);
+  tcase_add_test (tcase, test_a_silent_channel_harms_no_other);
+  tcase_add_test (tcase, test_text_keeps_its_times_at_any_rate);
   tcase_add_test (tcase, test_text_that_is_blocked_holds_up_nothing);
   tcase_add_test (tcase, test_nothing_of_before_comes_behind_a_flush);
   tcase_add_test (tcase, test_the_beginning_survives_a_flush);
   tcase_add_test (tcase, test_a_flush_frees_what_waits);
   tcase_add_test (tcase, test_it_stops_at_once_whatever_it_waits_for);
   tcase_add_test (tcase, test_it_works_again_after_null);
+  tcase_add_test (tcase, test_gaps_go_on_behind_a_flush);
   tcase_add_test (tcase, test_what_follows_can_stop_it);
+  tcase_add_test (tcase, test_what_refuses_the_last_text_is_told);
   return suite;
 }
 

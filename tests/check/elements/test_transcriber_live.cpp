@@ -66,6 +66,13 @@ public:
       fail_unless (pipeline->wait_for_element_message ("sis-result"));
   }
 
+  guint longest_delay () const
+  {
+    guint delay = 0;
+    g_object_get (pipeline->sink (), "max-observed-delay", &delay, nullptr);
+    return delay;
+  }
+
   guint late () const
   {
     const Stats stats (*pipeline);
@@ -112,6 +119,26 @@ GST_START_TEST (test_text_in_time_is_in_its_place)
   assert_same_text (stage.log->story (),
                     "-0..0 -0..200 one200..900 -900..2100");
   assert_equals_int (stage.late (), 0);
+}
+GST_END_TEST;
+
+/* Audio that comes late by itself has as long for its text. */
+GST_START_TEST (test_latency_begins_where_audio_comes)
+{
+  LiveStage stage ({ scripted (
+      { { 1000ms, sistest::send_result ({ said (200, 900, "one") }) } }) });
+  g_object_set (stage.pipeline->source (), "min-latency",
+                gint64 (500 * GST_MSECOND), nullptr);
+  fail_unless (gst_bin_recalculate_latency (GST_BIN (stage.pipeline->get ())));
+  stage.set_time (2550);
+  stage.push_to (1000);
+  fail_unless (stage.log->wait_for_texts (1));
+  assert_same_text (stage.log->story (), "-0..0 -0..200 one200..900");
+  assert_equals_int (stage.late (), 0);
+  stage.set_time (4500);
+  fail_unless (stage.log->wait_for_time (2000 + head_start));
+  const guint delay = stage.longest_delay ();
+  fail_unless (delay >= 1850 && delay <= 1851, "%u ms", delay);
 }
 GST_END_TEST;
 
@@ -231,6 +258,7 @@ transcriber_live_suite (void)
   suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, test_gaps_follow_the_clock);
   tcase_add_test (tcase, test_text_in_time_is_in_its_place);
+  tcase_add_test (tcase, test_latency_begins_where_audio_comes);
   tcase_add_test (tcase, test_late_text_comes_at_once);
   tcase_add_test (tcase, test_lateness_gives_text_more_time);
   tcase_add_test (tcase, test_the_longest_delay_is_told);

@@ -188,6 +188,21 @@ GST_START_TEST (test_each_segment_keeps_its_own_times)
 }
 GST_END_TEST;
 
+/* At a hole, an end is before it, and a start behind it. */
+GST_START_TEST (test_an_end_is_that_of_the_sample_before)
+{
+  Timeline timeline (16000);
+  timeline.add ({ 0, same_times (0s) });
+  timeline.add ({ 16000, same_times (5s) });
+  timeline.add ({ 32000, { 6s, 6s, 10s }, 0.5 });
+  fail_unless (timeline.end_at (16000) == same_times (1s));
+  fail_unless (timeline.at (16000) == same_times (5s));
+  fail_unless (timeline.end_at (16001).running_time == 5s + 62500ns);
+  fail_unless (timeline.end_at (32000).running_time == 6s);
+  fail_unless (timeline.end_at (48000).running_time == 10500ms);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_a_segment_without_stream_time_has_none)
 {
   Timeline timeline (16000);
@@ -336,6 +351,7 @@ timeline_suite (void)
   tcase_add_test (tcase, test_a_timeline_that_is_full_keeps_its_holes);
   tcase_add_test (tcase, test_times_beyond_all_use_stand_still);
   tcase_add_test (tcase, test_each_segment_keeps_its_own_times);
+  tcase_add_test (tcase, test_an_end_is_that_of_the_sample_before);
   tcase_add_test (tcase, test_a_segment_without_stream_time_has_none);
   tcase_add_test (tcase, test_a_session_begins_at_its_first_sample);
   tcase_add_test (tcase, test_times_outside_a_session_are_clamped);
