@@ -130,9 +130,35 @@ store (Shared &shared, AudioBlock &block)
   shared.last_audio = Clock::now ();
 }
 
+/* For what the loop has to do first. */
+template <typename Predicate>
+static void
+wait (SessionCore &core, Guarded<Shared>::Access &shared, Predicate predicate)
+{
+  shared.wait (core.changed, [&] {
+    core.watchdog ().look ();
+    return predicate ();
+  });
+}
+
+/* Not for long: of many sinks that wait in turn for a loop that is held up, the
+ * first one waits for all. */
+template <typename Predicate>
+static void
+wait_for_loop (SessionCore &core, Guarded<Shared>::Access &shared,
+               Predicate predicate)
+{
+  if (core.is_on_loop ())
+    return;
+  const auto limit = delivery_limit - core.watchdog ().turn_length ();
+  if (!shared.wait_until (core.changed, Clock::now () + limit, predicate))
+    core.watchdog ().keep_looking ();
+}
+
 Session::Answer
 Session::offer (AudioBlock &block)
 {
+  core_->watchdog ().look ();
   const std::size_t sample = block.format.sample_bytes ();
   auto shared = core_->shared.lock ();
   const auto is_stopped = [&shared] {
@@ -151,8 +177,8 @@ Session::offer (AudioBlock &block)
       store (*shared, block);
     else if (!leak (leaky_now (core_->config (), *shared), *shared, block)) {
       shared->waiting_for_room = true;
-      shared.wait (core_->changed,
-                   [&] { return is_stopped () || shared->store.has_room (); });
+      wait (*core_, shared,
+            [&] { return is_stopped () || shared->store.has_room (); });
       shared->waiting_for_room = false;
     }
     const bool has_audio = shared->wants_audio && shared->store.ready_format ();
@@ -179,7 +205,7 @@ Session::drain ()
   shared->eos = true;
   shared->draining = true;
   core_->wake ();
-  shared.wait (core_->changed, [&shared] {
+  wait (*core_, shared, [&shared] {
     return shared->drained || shared->interrupted || shared->paused
            || shared->flushing || shared->failed || shared->closed;
   });
@@ -204,7 +230,7 @@ Session::fail (const Failure &failure)
 {
   core_->fail (failure);
   auto shared = core_->shared.lock ();
-  shared.wait (core_->changed, [&shared] {
+  wait (*core_, shared, [&shared] {
     return shared->failed || shared->interrupted || shared->paused
            || shared->flushing || shared->closed;
   });
@@ -257,9 +283,7 @@ Session::flush_stop ()
   shared->eos = false;
   shared->drained = false;
   shared->flushing = false;
-  if (!core_->is_on_loop ())
-    shared.wait_until (core_->changed, Clock::now () + delivery_limit,
-                       [&shared] { return !shared->delivering; });
+  wait_for_loop (*core_, shared, [&shared] { return !shared->delivering; });
 }
 
 void
@@ -272,10 +296,9 @@ Session::close ()
   shared->store.clear ();
   core_->shut_down ();
   core_->changed.notify_all ();
-  if (!core_->is_on_loop ())
-    shared.wait_until (
-        core_->changed, Clock::now () + delivery_limit,
-        [&shared] { return shared->shut_down && !shared->delivering; });
+  wait_for_loop (*core_, shared, [&shared] {
+    return shared->shut_down && !shared->delivering;
+  });
 }
 
 } // namespace sis

@@ -81,6 +81,7 @@ public:
   Condition changed;
   void wake () noexcept { bell_.ring (); }
   bool is_on_loop () const noexcept { return loop_->is_current (); }
+  Watchdog &watchdog () const noexcept { return loop_->watchdog (); }
   const Config &config () const noexcept { return config_; }
 
   /* Any thread. */

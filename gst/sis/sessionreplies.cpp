@@ -17,6 +17,11 @@ void
 SessionCore::on_text_on_loop (std::string_view text)
 {
   const auto keep = shared_from_this ();
+  /* Its end may be in line behind many more. */
+  if (shared.lock ()->closed) {
+    drop_connection_on_loop ();
+    return;
+  }
   ServerMessage message = parse (text);
   mask_on_loop (message);
   std::visit ([this] (const auto &said) { received_on_loop (said); }, message);

@@ -158,6 +158,7 @@ void
 Connection::take_socket (GSocket *socket)
 {
   socket_ = share (socket);
+  watched_ = loop_->watchdog ().add (g_socket_get_fd (socket));
   g_socket_set_option (socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent_low_water,
                        nullptr);
   const std::chrono::milliseconds user_timeout = 2 * keepalive_;
@@ -266,8 +267,10 @@ void
 Connection::heard_message ()
 {
   heard ();
-  if (socket_ != nullptr)
-    heard_at_ = bytes_received (socket_.get ());
+  if (socket_ == nullptr)
+    return;
+  heard_at_ = bytes_received (socket_.get ());
+  watched_->note_message ();
 }
 
 void
@@ -321,7 +324,9 @@ Connection::lost (std::string how)
       = soup_websocket_connection_get_close_code (websocket.get ());
   const char *reason
       = soup_websocket_connection_get_close_data (websocket.get ());
-  if (how.empty () && code != 0)
+  if (watched_ != nullptr && watched_->is_cut ())
+    how = "it sent more, without a pause, than can be read";
+  else if (how.empty () && code != 0)
     how = "closed by the service with code " + std::to_string (code);
   else if (how.empty ())
     how = "closed without a word";

@@ -100,6 +100,7 @@ private:
   Timer bad_news_;
   Timer keepalive_timer_;
   GObjectPtr<GSocket> socket_;
+  std::shared_ptr<Watchdog::Watched> watched_;
   GObjectPtr<SoupWebsocketConnection> websocket_;
   GSourcePtr readable_, writable_;
   Clock::time_point last_heard_{};

@@ -38,7 +38,10 @@ constexpr std::chrono::milliseconds between_answers{ 2 };
 class IoLoop::Agenda
 {
 public:
-  explicit Agenda (GMainContext *context) : context_ (context) {}
+  Agenda (GMainContext *context, std::shared_ptr<Watchdog> watchdog)
+      : context_ (context), watchdog_ (std::move (watchdog))
+  {
+  }
 
   /* The source holds the agenda. */
   static void attach (const std::shared_ptr<Agenda> &agenda);
@@ -79,6 +82,7 @@ private:
   void wake () const;
 
   GMainContext *const context_; /* lives as long as the source */
+  const std::shared_ptr<Watchdog> watchdog_;
   Guarded<Inbox> inbox_;
   std::set<std::pair<Clock::time_point, Timer *>> timers_;
   std::vector<Bell *> answered_;
@@ -100,6 +104,7 @@ IoLoop::Agenda::attach (const std::shared_ptr<Agenda> &agenda)
     [] (GSource *source, int *timeout) -> gboolean {
       Agenda &self = *reinterpret_cast<Source *> (source)->agenda;
       *timeout = -1;
+      self.watchdog_->end_turn ();
       const auto next = self.next ();
       if (!next)
         return FALSE;
@@ -109,7 +114,9 @@ IoLoop::Agenda::attach (const std::shared_ptr<Agenda> &agenda)
       return *timeout == 0;
     },
     [] (GSource *source) -> gboolean {
-      return reinterpret_cast<Source *> (source)->agenda->is_due (source);
+      Agenda &self = *reinterpret_cast<Source *> (source)->agenda;
+      self.watchdog_->begin_turn ();
+      return self.is_due (source);
     },
     [] (GSource *source, GSourceFunc, void *) -> gboolean {
       const auto keep = reinterpret_cast<Source *> (source)->agenda;
@@ -246,7 +253,8 @@ IoLoop::acquire ()
 IoLoop::IoLoop ()
     : context_ (g_main_context_new ()),
       loop_ (g_main_loop_new (context_.get (), FALSE)),
-      agenda_ (std::make_shared<Agenda> (context_.get ()))
+      watchdog_ (std::make_shared<Watchdog> ()),
+      agenda_ (std::make_shared<Agenda> (context_.get (), watchdog_))
 {
   Agenda::attach (agenda_);
   auto *thread = new Thread{
