@@ -70,6 +70,14 @@ push_sentence (Pipeline &pipeline)
   pipeline.push (indexed_audio (0, 2500 * per_ms));
 }
 
+void
+wait_until_held_up (Pipeline &pipeline)
+{
+  do
+    push_sentence (pipeline);
+  while (pipeline.wait_for_element_message ("sis-result", 300ms) != nullptr);
+}
+
 } // namespace
 
 /* They go on in the end, and the one that is flooded is told why. */
@@ -106,7 +114,12 @@ GST_END_TEST;
 GST_START_TEST (test_a_flood_ends_with_its_element)
 {
   for (const std::string &bytes : { pings (), objects () }) {
+    sistest::Server server;
+    fail_unless (server.start ());
+    Pipeline other (launch_line (server.url ()));
+    other.play ();
     Flood flood (bytes);
+    wait_until_held_up (other);
     flood.attack.pipeline->set_state (GST_STATE_NULL);
     flood.assert_cut ();
   }
@@ -126,8 +139,7 @@ GST_START_TEST (test_a_flood_does_not_add_up_over_state_changes)
     fail_unless (pipeline->wait_for_element_message ("sis-result"));
   }
   Flood flood (pings ());
-  while (pipelines[0]->wait_for_element_message ("sis-result", 200ms))
-    push_sentence (*pipelines[0]);
+  wait_until_held_up (*pipelines[0]);
   const auto since = std::chrono::steady_clock::now ();
   for (auto &pipeline : pipelines)
     pipeline->set_state (GST_STATE_NULL);
