@@ -41,13 +41,15 @@ public:
     g_autoptr (GstElement) element = get ();
     if (element == nullptr)
       return;
+    /* Before the message, from within which the application may go on to a
+     * session of another run. */
+    if (observer_)
+      observer_ (event);
     const auto *failure = std::get_if<Failure> (&event);
     if (failure != nullptr && plays_on_)
       gst_sis_post_failure (element, GST_MESSAGE_WARNING, *failure);
     else
       gst_sis_post_event (element, event);
-    if (observer_)
-      observer_ (event);
   }
 
   void on_log (const std::string &line) override

@@ -17,7 +17,7 @@ namespace sis {
 class SessionHost
 {
 public:
-  /* On the I/O thread, after the message was posted, while the element lives.
+  /* On the I/O thread, before the message is posted, while the element lives.
    */
   using Observer = std::function<void (const Event &)>;
 

@@ -449,6 +449,57 @@ GST_START_TEST (test_gaps_go_on_behind_a_flush)
 }
 GST_END_TEST;
 
+/* Begins anew with the first result, from within its message. */
+static GstBusSyncReply
+begin_anew (GstBus *, GstMessage *message, gpointer data)
+{
+  auto *begins = static_cast<std::atomic<int> *> (data);
+  if (!gst_message_has_name (message, "sis-result") || ++*begins > 1)
+    return GST_BUS_PASS;
+  auto *sink = GST_ELEMENT (GST_MESSAGE_SRC (message));
+  gst_element_set_state (sink, GST_STATE_NULL);
+  gst_element_sync_state_with_parent (sink);
+  ++*begins;
+  return GST_BUS_PASS;
+}
+
+GST_START_TEST (test_a_run_has_no_text_of_the_one_before)
+{
+  sistest::Server server;
+  server.script (
+      { scripted (
+            { { 1000ms, sistest::send_result ({ said (0, 800, "old") }) } }),
+        scripted (
+            { { 1000ms, sistest::send_result ({ said (0, 800, "new") }) } }) });
+  fail_unless (server.start ());
+  Pipeline pipeline (fed_line (server.url ()));
+  const TextLog log (pipeline);
+  std::atomic<int> begins = 0;
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline.get ());
+  pipeline.play ();
+  gst_bus_set_sync_handler (bus, begin_anew, &begins, nullptr);
+  {
+    Feed feed (pipeline);
+    feed.push (0, 1000);
+    const auto deadline = std::chrono::steady_clock::now () + patience ();
+    while (begins < 2)
+      fail_unless (std::chrono::steady_clock::now () < deadline);
+  }
+  Feed feed (pipeline);
+  fail_unless (feed.push (0, 1000) == GST_FLOW_OK);
+  fail_unless (feed.push (gst_event_new_eos ()));
+  fail_unless (log.wait_for_event (GST_EVENT_EOS));
+  std::string story;
+  for (const TextLog::Item &item : log.items ()) {
+    if (item.type == GST_EVENT_STREAM_START)
+      story.clear ();
+    story += item.type == GST_EVENT_UNKNOWN ? item.text : "";
+  }
+  assert_same_text (story, "new");
+  gst_bus_set_sync_handler (bus, nullptr, nullptr, nullptr);
+}
+GST_END_TEST;
+
 /* What follows it returns reaches what feeds it. */
 GST_START_TEST (test_what_follows_can_stop_it)
 {
@@ -519,6 +570,7 @@ transcriber_flow_suite (void)
   tcase_add_test (tcase, test_it_stops_at_once_whatever_it_waits_for);
   tcase_add_test (tcase, test_it_works_again_after_null);
   tcase_add_test (tcase, test_gaps_go_on_behind_a_flush);
+  tcase_add_test (tcase, test_a_run_has_no_text_of_the_one_before);
   tcase_add_test (tcase, test_what_follows_can_stop_it);
   tcase_add_test (tcase, test_what_refuses_the_last_text_is_told);
   return suite;
