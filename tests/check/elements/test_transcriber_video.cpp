@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Captions that are burned into a video: from one file, and what is seen. */
+#include "scale.h"
 #include "server.h"
 
 #include "saying.h"
@@ -282,6 +283,59 @@ GST_START_TEST (test_captions_look_as_textoverlay_draws_them)
 }
 GST_END_TEST;
 
+/* What is heard in real speech, in the middle of each sentence, and nothing
+ * behind the last one. */
+static void
+caption_speech (const std::string &name)
+{
+  std::string reason;
+  sistest::Server server;
+  server.script (
+      { { .recognizer = sistest::pocketsphinx_recognizer (reason) } });
+  fail_unless (reason.empty (), "%s", reason.c_str ());
+  fail_unless (server.start ());
+  Pipeline pipeline (video_source (12) + " ! " + overlay
+                     + "! fakesink name=video sync=false filesrc "
+                       "location=/usr/share/pocketsphinx/test/data/librivox/"
+                       "sense_and_sensibility_01_austen_64kb-"
+                     + name + ".wav ! wavparse ! "
+                     + transcriber (server.url (), "timeout=60")
+                     + "! burn.text_sink");
+  const TextLog log (pipeline);
+  std::vector<int> times;
+  for (int ms = 0; ms < 12000; ms += 200)
+    times.push_back (ms);
+  const Frames frames (pipeline, times);
+  pipeline.play ();
+  fail_unless (
+      pipeline.wait_for (GstMessageType (GST_MESSAGE_EOS | GST_MESSAGE_ERROR),
+                         4 * patience ())
+      != nullptr);
+  assert_equals_int (pipeline.from_sink (GST_MESSAGE_ERROR).size (), 0);
+
+  const auto texts = log.texts ();
+  fail_unless (!texts.empty ());
+  fail_unless (difference (frames.at (11800), drawn ("", 11800)) < 0.01);
+  for (const TextLog::Item &text : texts) {
+    const int ms = int (text.start + text.end) / 400 * 200;
+    fail_unless (text.end - text.start > 500 && ms < 12000, "%s: %d ms",
+                 text.text.c_str (), ms);
+    const auto frame = frames.at (ms);
+    const double off = difference (frame, drawn (text.text, ms));
+    const double ink = difference (frame, drawn ("", ms));
+    fail_unless (off < 0.01 && ink > 0.5, "%s: %g off, %g from none",
+                 text.text.c_str (), off, ink);
+  }
+}
+
+GST_START_TEST (test_captions_of_speech_are_what_was_heard)
+{
+  const std::vector<const char *> recordings{ "0880", "0930" };
+  for (std::size_t i = 0; i < scaled (recordings.size ()); i++)
+    caption_speech (recordings[i]);
+}
+GST_END_TEST;
+
 static Suite *
 transcriber_video_suite (void)
 {
@@ -292,6 +346,7 @@ transcriber_video_suite (void)
   tcase_add_test (tcase, test_a_file_with_a_long_silence_ends);
   tcase_add_test (tcase, test_a_file_ends_with_short_queues_too);
   tcase_add_test (tcase, test_captions_look_as_textoverlay_draws_them);
+  tcase_add_test (tcase, test_captions_of_speech_are_what_was_heard);
   return suite;
 }
 
