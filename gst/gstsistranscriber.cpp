@@ -6,10 +6,10 @@
  * @short_description: text from Huawei Cloud's speech recognition
  * @see_also: sissink
  *
- * Takes what #GstSisSink takes, has all of its properties and its action signal
- * `restart`, and posts the same messages; and pushes each final result as a
- * buffer of `text/x-raw, format=utf8`, with its place in the stream and its
- * length. In between are GAP events, so that the stream of text has no hole and
+ * Takes what #GstSisSink takes, has its action signal `restart` and its
+ * properties, but for those of #GstBaseSink, and posts the same messages; and
+ * pushes each final result as a buffer of `text/x-raw, format=utf8`, with its
+ * place in the stream and its length. In between are GAP events, so that the stream of text has no hole and
  * what combines it with video never waits for long:
  *
  * * Of a live stream, text and gaps are at most #GstSisTranscriber:latency
