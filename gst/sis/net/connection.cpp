@@ -17,19 +17,6 @@ constexpr int unsent_low_water = 6400;
 
 constexpr std::chrono::seconds close_grace{ 1 };
 
-/* libsoup bounds a frame, but not the message that frames make up. More than
- * the kernel may have kept for us while the loop was busy. */
-constexpr std::uint64_t max_unheard = 16 * max_message_length;
-
-std::uint64_t
-bytes_received (GSocket *socket) noexcept
-{
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  getsockopt (g_socket_get_fd (socket), IPPROTO_TCP, TCP_INFO, &info, &size);
-  return info.tcpi_bytes_received;
-}
-
 } // namespace
 
 /* A handshake under way: libsoup calls back even after it was cancelled. */
@@ -131,11 +118,10 @@ Connection::~Connection ()
 void
 Connection::forget_websocket ()
 {
-  for (GSourcePtr *source : { &readable_, &writable_ }) {
-    if (*source != nullptr)
-      g_source_destroy (source->get ());
-    source->reset ();
-  }
+  if (writable_ != nullptr)
+    g_source_destroy (writable_.get ());
+  writable_.reset ();
+  watched_.reset ();
   keepalive_timer_.stop ();
   g_signal_handlers_disconnect_by_data (websocket_.get (), this);
   websocket_.reset ();
@@ -221,39 +207,8 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
         }),
         this);
   heard_message ();
-  watch_input ();
   start_keepalive ();
   listener_.on_open_on_loop ();
-}
-
-/* libsoup may not have read yet what came: what is too long is noticed when
- * more comes. */
-void
-Connection::watch_input ()
-{
-  if (socket_ == nullptr)
-    return;
-  readable_.reset (g_socket_create_source (socket_.get (), G_IO_IN, nullptr));
-  g_source_set_static_name (readable_.get (), "sis-readable");
-  const auto on_readable = [] (GSocket *, GIOCondition, gpointer data) -> int {
-    static_cast<Connection *> (data)->check_unheard ();
-    return G_SOURCE_CONTINUE;
-  };
-  g_source_set_callback (
-      readable_.get (),
-      G_SOURCE_FUNC (static_cast<GSocketSourceFunc> (on_readable)), this,
-      nullptr);
-  g_source_attach (readable_.get (), loop_->context ());
-}
-
-void
-Connection::check_unheard ()
-{
-  if (bytes_received (socket_.get ()) - heard_at_ <= max_unheard)
-    return;
-  /* No grace: libsoup would go on reading it. */
-  g_socket_shutdown (socket_.get (), TRUE, TRUE, nullptr);
-  lost ("a message without an end");
 }
 
 void
@@ -267,10 +222,8 @@ void
 Connection::heard_message ()
 {
   heard ();
-  if (socket_ == nullptr)
-    return;
-  heard_at_ = bytes_received (socket_.get ());
-  watched_->note_message ();
+  if (watched_ != nullptr)
+    watched_->note_message ();
 }
 
 void
@@ -316,6 +269,8 @@ void
 Connection::lost (std::string how)
 {
   auto websocket = share (websocket_.get ());
+  if (watched_ != nullptr && watched_->is_cut ())
+    how = watched_->reason ();
   forget_websocket ();
   Failure failure{ .kind = FailureKind::Lost,
                    .cause = FailureCause::Lost,
@@ -324,9 +279,7 @@ Connection::lost (std::string how)
       = soup_websocket_connection_get_close_code (websocket.get ());
   const char *reason
       = soup_websocket_connection_get_close_data (websocket.get ());
-  if (watched_ != nullptr && watched_->is_cut ())
-    how = "it sent more, without a pause, than can be read";
-  else if (how.empty () && code != 0)
+  if (how.empty () && code != 0)
     how = "closed by the service with code " + std::to_string (code);
   else if (how.empty ())
     how = "closed without a word";

@@ -83,8 +83,6 @@ private:
   static void on_connected (GObject *session, GAsyncResult *result, void *data);
   void take_socket (GSocket *socket);
   void opened (GObjectPtr<SoupWebsocketConnection> websocket);
-  void watch_input ();
-  void check_unheard ();
   void heard ();
   void heard_message ();
   void start_keepalive ();
@@ -100,11 +98,10 @@ private:
   Timer bad_news_;
   Timer keepalive_timer_;
   GObjectPtr<GSocket> socket_;
-  std::shared_ptr<Watchdog::Watched> watched_;
+  std::shared_ptr<Watchdog::Watched> watched_; /* while there is a socket */
   GObjectPtr<SoupWebsocketConnection> websocket_;
-  GSourcePtr readable_, writable_;
+  GSourcePtr writable_;
   Clock::time_point last_heard_{};
-  std::uint64_t heard_at_ = 0; /* bytes that had come with the last message */
   bool has_pinged_ = false;
   bool has_heard_ = false; /* a frame, since the last ping */
 };

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sis/net/watchdog.h"
 
+#include "sis/protocol/message.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <fcntl.h>
 #include <glib.h>
 #include <map>
-#include <optional>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,6 +25,26 @@ constexpr std::chrono::microseconds between_looks
 
 /* A turn that is merely long may read many connections, each once. */
 constexpr int many_reads = 3;
+
+/* Often enough for what may come meanwhile, and seldom enough for hundreds. */
+constexpr std::chrono::microseconds between_patrols
+    = std::chrono::milliseconds (250);
+
+/* More than the kernel may have kept for us while the loop was busy. */
+constexpr std::uint64_t max_unheard = 16 * max_message_length;
+
+/* Null: the kernel does not tell. */
+std::optional<std::uint64_t>
+bytes_received (int fd) noexcept
+{
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  constexpr std::size_t least = offsetof (tcp_info, tcpi_bytes_received)
+                                + sizeof info.tcpi_bytes_received;
+  if (getsockopt (fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || size < least)
+    return std::nullopt;
+  return info.tcpi_bytes_received;
+}
 
 std::uint64_t
 cookie_of (int fd) noexcept
@@ -54,13 +75,11 @@ public:
 
   std::optional<std::uint64_t> bytes_read () const noexcept
   {
-    tcp_info info{};
-    socklen_t size = sizeof info;
     int unread = 0;
-    if (fd_ < 0 || ioctl (fd_, FIONREAD, &unread) != 0
-        || getsockopt (fd_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+    const auto received = bytes_received (fd_);
+    if (!received || ioctl (fd_, FIONREAD, &unread) != 0)
       return std::nullopt;
-    return info.tcpi_bytes_received - std::uint64_t (unread);
+    return *received - std::uint64_t (unread);
   }
 
   /* What came already is taken away: the loop would read it to its end. */
@@ -82,8 +101,33 @@ private:
 void
 Watchdog::begin_turn () noexcept
 {
-  if (turn_ == 0)
-    turn_ = g_get_monotonic_time ();
+  if (turn_ != 0)
+    return;
+  const std::int64_t now = g_get_monotonic_time ();
+  turn_ = now;
+  if (now - patrolled_at_ >= between_patrols.count ()) {
+    patrolled_at_ = now;
+    patrol ();
+  }
+}
+
+void
+Watchdog::Watched::note_message () noexcept
+{
+  messages_++;
+  heard_ = bytes_received (fd_);
+}
+
+void
+Watchdog::patrol () noexcept
+{
+  for (const auto &one : watched ()) {
+    const auto received = bytes_received (one->fd_);
+    if (!received || !one->heard_ || *received - *one->heard_ <= max_unheard)
+      continue;
+    one->reason_ = "a message without an end";
+    Socket (one->fd_, one->cookie_).cut ();
+  }
 }
 
 void
@@ -193,7 +237,7 @@ Watchdog::watch ()
       if (!bytes_read || turn_ != turn
           || !findings.is_in_the_way (one, *bytes_read, all.size () == 1))
         continue;
-      one->is_cut_ = true;
+      one->reason_ = "it sent more, without a pause, than can be read";
       socket.cut ();
     }
   }

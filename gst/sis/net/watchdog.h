@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace sis {
@@ -16,7 +17,10 @@ namespace sis {
  * something to read, and nothing else of the loop runs. Whoever has to do with
  * the loop looks; if a turn of it has lasted too long, a thread that lives no
  * longer than that turn finds the connection that is being read, and cuts it;
- * unless it is the only one, and still tells something. */
+ * unless it is the only one, and still tells something.
+ *
+ * Of a peer that pauses, it cuts a message that has no end: libsoup bounds a
+ * frame, but not the message that frames make up. */
 class Watchdog : public std::enable_shared_from_this<Watchdog>
 {
 public:
@@ -26,16 +30,19 @@ public:
   class Watched
   {
   public:
-    bool is_cut () const noexcept { return is_cut_; }
-    /* The loop: a message was taken. */
-    void note_message () noexcept { messages_++; }
+    /* The loop. */
+    void note_message () noexcept;
+    bool is_cut () const noexcept { return reason_ != nullptr; }
+    const char *reason () const noexcept { return reason_; }
 
   private:
     friend class Watchdog;
     int fd_ = -1;
     std::uint64_t cookie_ = 0; /* the kernel's name of the socket */
+    /* What had come with the last message; null: nothing is known. */
+    std::optional<std::uint64_t> heard_;
     std::atomic<std::uint64_t> messages_{ 0 };
-    std::atomic<bool> is_cut_{ false };
+    std::atomic<const char *> reason_{ nullptr };
   };
 
   /* The loop. */
@@ -53,10 +60,12 @@ public:
 private:
   class Findings;
 
+  void patrol () noexcept;
   void watch ();
   std::vector<std::shared_ptr<Watched>> watched ();
 
   std::atomic<std::int64_t> turn_{ 0 }; /* when it began; 0: none */
+  std::int64_t patrolled_at_ = 0;
   std::atomic<bool> is_watching_{ false };
   Guarded<std::vector<std::weak_ptr<Watched>>> watched_;
 };
