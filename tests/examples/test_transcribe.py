@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -168,6 +169,12 @@ def check_statuses(tap, tool):
              ["-s", "mode=nonsense", speech]),
             ("credentials for a local server", 2, "goes without",
              ["--local", "-s", "auth-token=hush", speech]),
+            ("credentials for a local server, spelled otherwise", 2,
+             "goes without", ["--local", "-s", "auth_token=hush", speech]),
+            ("a credential that is taken for an option", 2, "Unknown option",
+             ["--auth_token=hush", speech]),
+            ("a credential that is taken for a file", 3, "cannot read",
+             ["auth-token=hush"]),
             ("an output that is the input", 2, "overwrite",
              ["-o", speech, speech]),
             ("a source that is none", 2, "source", ["--source=nonsense!"]),
@@ -280,26 +287,49 @@ def check_interruption(tap, tool):
               else [f"{ended}: {screen.text()!r}"])
 
 
+def arguments_of(tool, address, *words):
+    """Its arguments as others see them, once it waits for audio."""
+    child = subprocess.Popen(
+        tool.command(address, "-f", "vtt", *words), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child.stdout.readline()
+    with open(f"/proc/{child.pid}/cmdline", encoding="utf-8") as file:
+        arguments = file.read()
+    child.kill()
+    said = child.communicate()[1]
+    return arguments if arguments else said
+
+
 def check_secrets(tap, tool):
-    with programs.server(tool.scripted, "--mute") as address:
-        child = subprocess.Popen(
-            tool.command(address, "-v", "-s", "auth-token=hush", "--source",
-                         "audiotestsrc is-live=true"),
-            stderr=subprocess.PIPE, text=True)
-        said = ""
-        while "sis-start" not in said:
-            line = child.stderr.readline()
-            if not line:
-                break
-            said += line
-        with open(f"/proc/{child.pid}/cmdline", encoding="utf-8") as file:
-            arguments = file.read()
-        child.kill()
-        said += child.communicate()[1]
-    problems = [] if "sis-start" in said else [f"it did not start: {said}"]
-    if "hush" in arguments or "auth-token=****" not in arguments:
-        problems.append(f"its arguments are {arguments!r}")
-    tap.check("secrets are not in the list of processes", problems)
+    user = ["-s", "user-name=u", "-s", "domain-name=d"]
+    key = ["-s", "access-key=a"]
+    with programs.server(tool.scripted) as address, \
+            socket.create_server(("127.0.0.1", 0)) as silent:
+        place = "127.0.0.1:%d" % silent.getsockname()[1]
+        for name, words in [
+                ("a property", ["-s", "auth-token=hush", "-"]),
+                ("with an equals sign", ["--set=auth-token=hush", "-"]),
+                ("with an underscore", ["-s", "auth_token=hush", "-"]),
+                ("as GObject also takes it", ["-s", "auth token=hush", "-"]),
+                ("a key", [*key, "--set=secret_key=hush", "-"]),
+                ("a temporary key", [*key, "-s", "secret_key=hush", "-s",
+                                     "security_token=hush", "-"]),
+                ("a password", [*user, "-s", "password=hush", "-"]),
+                ("headers", ["-s", "extra_headers=headers,X-A=(string)hush",
+                             "-"]),
+                ("a proxy", ["-s", f"proxy=http://u:hush@{place}", "-"]),
+                ("a recording's place", [f"http://u:hush@{place}/x.wav"]),
+                ("a source's place", [
+                    "--source", f"souphttpsrc location=http://u:hush@{place} "
+                    "! wavparse"]),
+                ("a source's password", [
+                    "--source", f"souphttpsrc location=http://{place} "
+                    "user_id=u user_pw=hush ! wavparse"])]:
+            arguments = arguments_of(tool, address, *words)
+            tap.check(f"a secret is not in the list of processes: {name}",
+                      [f"its arguments are {arguments!r}"]
+                      if "hush" in arguments or "****" not in arguments
+                      else [])
 
 
 def check_leaks(tap, tool):

@@ -9,17 +9,21 @@
 namespace transcribe {
 namespace {
 
-constexpr std::array secrets{ "auth-token", "secret-key",    "security-token",
-                              "password",   "extra-headers", "proxy" };
+/* Properties of sissink; the last two, of sources. */
+constexpr std::array secrets{ "auth-token",     "secret-key",
+                              "security-token", "password",
+                              "extra-headers",  "proxy",
+                              "passphrase",     "-pw" };
 
 constexpr const char *description
     = "FILE is anything that GStreamer can decode, a URI, or - for standard "
       "input.\n\nCredentials of the cloud service belong into the environment: "
       "HUAWEICLOUD_SDK_AK,\nHUAWEICLOUD_SDK_SK and "
-      "HUAWEICLOUD_SDK_PROJECT_ID. For the names of --set see\n"
-      "gst-inspect-1.0 sissink. Exit status: 0 all went well, 1 output or "
-      "installation,\n2 command line, 3 input, 4 credentials, 5 settings, "
-      "6 network or service,\n130 interrupted.\n";
+      "HUAWEICLOUD_SDK_PROJECT_ID. Those in a command line are\noverwritten "
+      "in the list of processes, but not in the history of a shell.\n\nFor the "
+      "names of --set see gst-inspect-1.0 sissink. Exit status: 0 all went\n"
+      "well, 1 output or installation, 2 command line, 3 input, 4 credentials, "
+      "5 settings,\n6 network or service, 130 interrupted.\n";
 
 struct Raw
 {
@@ -47,21 +51,51 @@ usage (std::string reason)
   return { Exit::Usage, std::move (reason) };
 }
 
-/* Who may list processes may read their arguments. */
-void
-hide_secrets (const std::vector<char *> &arguments)
+/* As GObject reads a property's name. */
+std::string
+canonical (std::string_view name)
 {
-  for (char *argument : arguments)
-    for (const char *secret : secrets) {
-      char *at = std::strstr (argument, secret);
-      char *value = at != nullptr ? std::strchr (at, '=') : nullptr;
-      if (value != nullptr)
-        std::memset (value + 1, '*', std::strlen (value + 1));
-    }
+  std::string result (name);
+  for (char &c : result)
+    if (!g_ascii_isalnum (c))
+      c = '-';
+  return result;
+}
+
+void
+hide_values (char *text)
+{
+  const std::string names = canonical (text);
+  for (const char *secret : secrets) {
+    const std::size_t at = names.find (secret);
+    char *value = at != names.npos ? std::strchr (text + at, '=') : nullptr;
+    if (value != nullptr)
+      std::memset (value + 1, '*', std::strlen (value + 1));
+  }
+}
+
+/* USER:PASSWORD@ of each URI. */
+void
+hide_users (char *text)
+{
+  for (char *at = text; (at = std::strstr (at, "://")) != nullptr;) {
+    at += std::strlen ("://");
+    char *end = at + std::strcspn (at, "/?# \t\"'");
+    while (end > at && *end != '@')
+      end--;
+    std::memset (at, '*', std::size_t (end - at));
+  }
+}
+
+void
+hide_secrets (char *text)
+{
+  hide_values (text);
+  hide_users (text);
 }
 
 bool
-parse_raw (int argc, char **argv, Raw &raw, std::string &reason)
+parse_raw (char ***arguments, Raw &raw, std::string &reason)
 {
   const GOptionEntry entries[] = {
     { "format", 'f', 0, G_OPTION_ARG_STRING, &raw.format,
@@ -97,7 +131,7 @@ parse_raw (int argc, char **argv, Raw &raw, std::string &reason)
   g_option_context_add_main_entries (context, entries, nullptr);
   g_option_context_add_group (context, gst_init_get_option_group ());
   g_autoptr (GError) failure = nullptr;
-  if (!g_option_context_parse (context, &argc, &argv, &failure))
+  if (!g_option_context_parse_strv (context, arguments, &failure))
     reason = printable (failure->message);
   return failure == nullptr;
 }
@@ -197,7 +231,7 @@ choose_settings (const Raw &raw, Options &options)
     const std::size_t equals = text.find ('=');
     if (equals == 0 || equals == std::string_view::npos)
       return usage ("--set needs NAME=VALUE");
-    options.settings.emplace_back (text.substr (0, equals),
+    options.settings.emplace_back (canonical (text.substr (0, equals)),
                                    text.substr (equals + 1));
   }
   if (options.is_local)
@@ -222,26 +256,12 @@ value_from_text (GParamSpec *spec, const std::string &text, GValue *value)
   return !g_param_value_validate (spec, value);
 }
 
-} // namespace
-
-bool
-Options::has_setting (std::string_view name) const
-{
-  for (const auto &[key, value] : settings)
-    if (key == name)
-      return true;
-  return false;
-}
-
 Verdict
-parse_options (int argc, char **argv, Options &options)
+parse (char ***arguments, Options &options)
 {
-  const std::vector<char *> arguments (argv, argv + argc);
   Raw raw;
   std::string reason;
-  const bool is_parsed = parse_raw (argc, argv, raw, reason);
-  hide_secrets (arguments);
-  if (!is_parsed)
+  if (!parse_raw (arguments, raw, reason))
     return usage (std::move (reason));
   if (raw.version) {
     std::printf ("sis-transcribe %s\n", PACKAGE_VERSION);
@@ -257,6 +277,29 @@ parse_options (int argc, char **argv, Options &options)
     verdict = choose_settings (raw, options);
   if (verdict.is_good ())
     verdict = choose_input (raw, options);
+  return verdict;
+}
+
+} // namespace
+
+bool
+Options::has_setting (std::string_view name) const
+{
+  for (const auto &[key, value] : settings)
+    if (key == name)
+      return true;
+  return false;
+}
+
+Verdict
+parse_options (int argc, char **argv, Options &options)
+{
+  /* At once: to start GStreamer may take seconds. */
+  g_auto (GStrv) arguments = g_strdupv (argv);
+  for (int i = 0; i < argc; i++)
+    hide_secrets (argv[i]);
+  Verdict verdict = parse (&arguments, options);
+  hide_secrets (verdict.reason.data ());
   return verdict;
 }
 

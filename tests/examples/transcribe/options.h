@@ -38,15 +38,15 @@ struct Options
   Format format = Format::Text;
   bool is_local = false, is_true_speed = false, is_quiet = false;
   bool is_verbose = false;
-  /* Properties of sissink. */
+  /* Properties of sissink, with - for _ in their names. */
   std::vector<std::pair<std::string, std::string>> settings;
 
   bool is_live () const { return !source.empty (); }
   bool has_setting (std::string_view name) const;
 };
 
-/* Also starts GStreamer. Overwrites secrets in `argv`, which others can read.
- * May print (--version, --help) and exit. */
+/* Also starts GStreamer. Overwrites secrets in `argv`, which others can read,
+ * and leaves none in the reason. May print (--version, --help) and exit. */
 Verdict parse_options (int argc, char **argv, Options &options);
 
 /* Sets properties from text, as strictly as they can be checked; a reason never
