@@ -60,6 +60,38 @@ def write_channels(path, seconds):
     return path
 
 
+def chunk(name, *parts):
+    data = b"".join(parts)
+    return name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+
+
+def write_avi(path, kind, form, frame):
+    """One stream, of `vids` or `auds`, with its format and 25 like frames."""
+    avih = struct.pack("<14I", 40000, 0, 0, 0, 25, 0, 1, 0, 16, 16, 0, 0, 0, 0)
+    strh = struct.pack("<4s4sI2H8I4H", kind, b"", 0, 0, 0, 0, 1, 25, 0, 25,
+                       len(frame), 0, 0, 0, 0, 16, 16)
+    frames = chunk(b"00db" if kind == b"vids" else b"00wb", frame) * 25
+    path.write_bytes(chunk(
+        b"RIFF", b"AVI ",
+        chunk(b"LIST", b"hdrl", chunk(b"avih", avih),
+              chunk(b"LIST", b"strl", chunk(b"strh", strh),
+                    chunk(b"strf", form))),
+        chunk(b"LIST", b"movi", frames)))
+    return path
+
+
+def write_silent_film(path, codec=bytes(4)):
+    """Video without audio, of uncompressed pictures."""
+    form = struct.pack("<IiiHH4s5I", 40, 16, 16, 1, 24, codec, 768, 0, 0, 0, 0)
+    return write_avi(path, b"vids", form, bytes(768))
+
+
+def write_unknown_audio(path):
+    """Of a kind that nobody decodes."""
+    form = struct.pack("<HHIIHH", 0x0022, 1, 8000, 1000, 32, 1)
+    return write_avi(path, b"auds", form, bytes(32))
+
+
 class Terminal:
     """A program with a terminal for its output, and its keyboard."""
 

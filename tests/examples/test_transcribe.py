@@ -149,6 +149,10 @@ def broken(form, text):
 def check_statuses(tap, tool):
     nothing = str(tool.folder / "nothing.txt")
     pathlib.Path(nothing).write_text("this is no audio at all " * 100)
+    film = str(programs.write_silent_film(tool.folder / "film.avi"))
+    strange = str(programs.write_silent_film(tool.folder / "strange.avi",
+                                             b"IV41"))
+    odd = str(programs.write_unknown_audio(tool.folder / "odd.avi"))
     kept = tool.folder / "kept.vtt"
     kept.write_text("kept")
     speech = tool.speech
@@ -181,7 +185,11 @@ def check_statuses(tap, tool):
             ("no such file", 3, "cannot read",
              [str(tool.folder / "\x1b[31mmissing.wav")]),
             ("no such URI", 3, ".", ["file:///nonsense.wav"]),
-            ("no audio", 3, ".", [nothing]),
+            ("a text", 3, ".", [nothing]),
+            ("video without audio", 3, "the recording has no audio", [film]),
+            ("such video that nothing decodes", 3, "the recording has no audio",
+             [strange]),
+            ("audio that nothing decodes", 3, "missing a plug-in", [odd]),
             ("an output that cannot be opened", 1, "cannot write",
              ["-o", str(tool.folder / "no" / "folder.vtt"), speech]),
             ("no server", 6, ".", [speech])]:

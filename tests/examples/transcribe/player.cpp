@@ -94,35 +94,12 @@ Player::set_defaults (const std::string &endpoint)
                   nullptr);
 }
 
-/* A recording's first audio is linked when it is known. */
 Verdict
 Player::add_input ()
 {
-  g_autoptr (GError) failure = nullptr;
-  if (options_.is_live ()) {
-    /* Caps may be the last of them. */
-    const std::string elements = options_.source + " ! identity";
-    input_ = gst_parse_bin_from_description_full (
-        elements.c_str (), TRUE, nullptr, GST_PARSE_FLAG_FATAL_ERRORS,
-        &failure);
-    if (input_ == nullptr)
-      return { Exit::Usage, "--source: " + printable (failure->message) };
-  } else {
-    input_ = gst_element_factory_make ("uridecodebin", nullptr);
-    if (input_ == nullptr)
-      return { Exit::Failed, "GStreamer's uridecodebin is not installed" };
-    g_autoptr (GstCaps) caps = gst_caps_from_string ("audio/x-raw(ANY)");
-    g_object_set (input_, "uri", options_.uri.c_str (), "caps", caps,
-                  "expose-all-streams", FALSE, nullptr);
-    g_signal_connect (input_, "pad-added",
-                      G_CALLBACK (+[] (GstElement *, GstPad *pad,
-                                       Player *self) { self->on_pad (pad); }),
-                      this);
-  }
-  gst_bin_add (GST_BIN (pipeline_), input_);
-  if (options_.is_live () && !gst_element_link (input_, sink_))
-    return { Exit::Usage, "--source: it has no audio for sissink" };
-
+  Verdict verdict = options_.is_live () ? add_source () : add_recording ();
+  if (!verdict.is_good ())
+    return verdict;
   g_autoptr (GstPad) pad = gst_element_get_static_pad (sink_, "sink");
   gst_pad_add_probe (
       pad, GST_PAD_PROBE_TYPE_BUFFER,
@@ -133,6 +110,47 @@ Player::add_input ()
   return {};
 }
 
+Verdict
+Player::add_source ()
+{
+  /* Caps may be the last of them. */
+  const std::string elements = options_.source + " ! identity";
+  g_autoptr (GError) failure = nullptr;
+  input_ = gst_parse_bin_from_description_full (
+      elements.c_str (), TRUE, nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &failure);
+  if (input_ == nullptr)
+    return { Exit::Usage, "--source: " + printable (failure->message) };
+  gst_bin_add (GST_BIN (pipeline_), input_);
+  if (!gst_element_link (input_, sink_))
+    return { Exit::Usage, "--source: it has no audio for sissink" };
+  return {};
+}
+
+/* A recording's first audio is linked when it is known. */
+Verdict
+Player::add_recording ()
+{
+  input_ = gst_element_factory_make ("uridecodebin", nullptr);
+  if (input_ == nullptr)
+    return { Exit::Failed, "GStreamer's uridecodebin is not installed" };
+  g_autoptr (GstCaps) audio = gst_caps_from_string ("audio/x-raw(ANY)");
+  g_object_set (input_, "uri", options_.uri.c_str (), "caps", audio,
+                "expose-all-streams", FALSE, nullptr);
+  g_signal_connect (input_, "pad-added",
+                    G_CALLBACK (+[] (GstElement *, GstPad *pad, Player *self) {
+                      self->on_pad (pad);
+                    }),
+                    this);
+  g_signal_connect (
+      input_, "unknown-type",
+      G_CALLBACK (+[] (GstElement *, GstPad *pad, GstCaps *caps, Player *self) {
+        self->on_unknown (pad, caps);
+      }),
+      this);
+  gst_bin_add (GST_BIN (pipeline_), input_);
+  return {};
+}
+
 /* On a streaming thread */
 void
 Player::on_pad (GstPad *pad)
@@ -140,6 +158,21 @@ Player::on_pad (GstPad *pad)
   g_autoptr (GstPad) sink_pad = gst_element_get_static_pad (sink_, "sink");
   if (!gst_pad_is_linked (sink_pad))
     gst_pad_link (pad, sink_pad);
+}
+
+/* On a streaming thread: a file, or a stream of one, that may have audio. */
+void
+Player::on_unknown (GstPad *pad, GstCaps *caps)
+{
+  g_autoptr (GstElement) parent = gst_pad_get_parent_element (pad);
+  GstElementFactory *factory
+      = parent != nullptr ? gst_element_get_factory (parent) : nullptr;
+  const char *maker = factory != nullptr ? GST_OBJECT_NAME (factory) : "";
+  const char *kind = gst_structure_get_name (gst_caps_get_structure (caps, 0));
+  const bool is_picture
+      = g_str_has_prefix (kind, "video/") || g_str_has_prefix (kind, "image/");
+  if (!is_picture || g_str_equal (maker, "typefind"))
+    is_plugin_missing_ = true;
 }
 
 /* On a streaming thread: what came before the interruption is asked for, what
@@ -327,7 +360,22 @@ Player::on_error (GstMessage *message)
   const bool is_ours = is_from_sis (message, sink_);
   if (is_ours && options_.is_verbose)
     say (printable (debug != nullptr ? debug : ""));
-  end (is_ours ? exit_of (error) : Exit::Input, printable (error->message));
+  if (is_ours)
+    end (exit_of (error), printable (error->message));
+  else if (finds_no_audio (error))
+    end (Exit::Input, "the recording has no audio");
+  else
+    end (Exit::Input, printable (error->message));
+}
+
+/* For pictures, which are not asked for, GStreamer looks for no plug-in, and
+ * says that it lacks one. */
+bool
+Player::finds_no_audio (const GError *error) const
+{
+  return !options_.is_live () && !is_plugin_missing_
+         && g_error_matches (error, GST_CORE_ERROR,
+                             GST_CORE_ERROR_MISSING_PLUGIN);
 }
 
 /* Without a microphone GStreamer warns, and goes on with silence. */

@@ -27,6 +27,8 @@ public:
 
 private:
   Verdict add_input ();
+  Verdict add_source ();
+  Verdict add_recording ();
   void set_defaults (const std::string &endpoint);
   void end (Exit status, std::string reason = {});
   void interrupt ();
@@ -38,8 +40,10 @@ private:
   void on_result (const GstStructure *result);
   void on_error (GstMessage *message);
   void on_warning (GstMessage *message);
+  bool finds_no_audio (const GError *error) const;
   void on_eos ();
   void on_pad (GstPad *pad);
+  void on_unknown (GstPad *pad, GstCaps *caps);
   GstPadProbeReturn on_buffer (GstPad *pad);
   guint64 stat (const char *field) const;
 
@@ -52,7 +56,8 @@ private:
   GstElement *sink_ = nullptr;
   Verdict verdict_;
   std::string interim_;
-  /* Read by the streaming thread. */
+  /* Shared with streaming threads. */
+  std::atomic<bool> is_plugin_missing_ = false;
   std::atomic<bool> is_stopping_ = false;
 };
 
