@@ -9,9 +9,11 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
 import unicodedata
 import wave
@@ -92,6 +94,41 @@ def write_unknown_audio(path):
     return write_avi(path, b"auds", form, bytes(32))
 
 
+@contextlib.contextmanager
+def stalling_pipe(path, data=b""):
+    """A FIFO that gives these bytes, and then neither more nor an end."""
+    os.mkfifo(path)
+    both = os.open(path, os.O_RDWR)
+    try:
+        fcntl.fcntl(both, fcntl.F_SETPIPE_SZ, 1 << 20)
+        os.write(both, data)
+        yield str(path)
+    finally:
+        os.close(both)
+        os.unlink(path)
+
+
+@contextlib.contextmanager
+def stalling_site(data):
+    """An address of HTTP that does the same."""
+    def serve(listener, ended):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.0 200 OK\r\n"
+                               b"Content-Type: audio/x-wav\r\n\r\n" + data)
+            ended.wait()
+
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener, ended),
+                         daemon=True).start()
+        try:
+            yield "http://127.0.0.1:%d/live.wav" % listener.getsockname()[1]
+        finally:
+            ended.set()
+
+
 class Terminal:
     """A program with a terminal for its output, and its keyboard."""
 
@@ -124,6 +161,14 @@ class Terminal:
             if not data:
                 break
             self.seen += data
+        return self.text()
+
+    def read_until_still(self, seconds=2):
+        """Everything until it shows nothing new for so long."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and select.select(
+                [self.main], [], [], seconds)[0]:
+            self.seen += os.read(self.main, 65536)
         return self.text()
 
     def text(self):

@@ -62,7 +62,7 @@ struct Choices
 {
   int refuse = 0;
   char *code = nullptr;
-  gboolean mute = FALSE, words = FALSE;
+  gboolean mute = FALSE, words = FALSE, deaf = FALSE;
   char **texts = nullptr;
 
   ~Choices ()
@@ -82,6 +82,8 @@ parse_choices (int argc, char **argv, Choices &choices)
             "Error code in answer to START, or of a refusal", "CODE" },
           { "mute", 0, 0, G_OPTION_ARG_NONE, &choices.mute,
             "END is never answered, nor any text sent", nullptr },
+          { "deaf", 0, 0, G_OPTION_ARG_NONE, &choices.deaf,
+            "After 1 s of audio it takes no more", nullptr },
           { "words", 0, 0, G_OPTION_ARG_NONE, &choices.words,
             "Words that the samples stand for", nullptr },
           { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &choices.texts,
@@ -109,6 +111,8 @@ behaviour_of (const Choices &choices)
     behaviour.start.answer = false;
     behaviour.start.after = { error (code, "refused \033[31m") };
   }
+  if (choices.deaf)
+    behaviour.actions = { { Milliseconds (1000), stop_reading () } };
   if (choices.mute) {
     behaviour.end.answer = false;
     behaviour.recognizer = silent_recognizer ();

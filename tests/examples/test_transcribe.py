@@ -295,6 +295,55 @@ def check_interruption(tap, tool):
               else [f"{ended}: {screen.text()!r}"])
 
 
+def interrupted(tool, server, *words):
+    """When it stalls, Ctrl-C is pressed once: its exit status, its screen, and
+    the cues of its file, or None if that is not finished."""
+    output = tool.folder / "stalled.json"
+    with programs.server(tool.scripted, *server) as address:
+        screen = programs.Terminal(tool.command(
+            address, "-o", str(output), *words))
+        screen.read_until(r"\[ *\d+[:%]")
+        screen.read_until_still()
+        screen.press(b"\x03")
+        ended = screen.finish()
+    try:
+        return ended, screen.text(), json.loads(output.read_text())
+    except ValueError:
+        return ended, screen.text(), None
+
+
+def check_stalled_service(tap, tool):
+    ended, text, cues = interrupted(
+        tool, ["--deaf"], "-s", "timeout=2", "-s", "keepalive-interval=0",
+        "-s", "max-buffer-duration=1000000000", str(tool.folder / "hour.wav"))
+    tap.check("Ctrl-C gives up a service that takes nothing, in time",
+              [] if ended == 130 and cues == [] and "after 4 s" in text
+              else [f"{ended}: {text!r}, {cues}"])
+
+
+def check_stalled_sources(tap, tool):
+    data = (tool.folder / "hour.wav").read_bytes()[:44 + 5 * 32000]
+    pipe = tool.folder / "pipe"
+    for name, status, stalling, words in [
+            ("HTTP", 130, programs.stalling_site(data), ["{}"]),
+            ("a FIFO", 130, programs.stalling_pipe(pipe, data), ["{}"]),
+            ("a source that cannot be stopped", 0,
+             programs.stalling_pipe(pipe, data),
+             ["--source", "filesrc location={} ! wavparse"])]:
+        with stalling as place:
+            ended, text, cues = interrupted(
+                tool, [], *(word.format(place) for word in words))
+        tap.check(f"Ctrl-C drains what stalls: {name}",
+                  [] if ended == status and cues and len(cues) == 3
+                  and cues[-1]["end"] > 4.8
+                  else [f"{ended}: {text!r}, {cues}"])
+    with programs.stalling_pipe(pipe) as path:
+        ended, text, cues = interrupted(tool, [], path)
+    tap.check("Ctrl-C ends a FIFO that never gave anything",
+              [] if ended == 130 and cues == []
+              else [f"{ended}: {text!r}, {cues}"])
+
+
 def arguments_of(tool, address, *words):
     """Its arguments as others see them, once it waits for audio."""
     child = subprocess.Popen(
@@ -367,6 +416,8 @@ def main():
         check_failures(tap, tool)
         check_terminal(tap, tool)
         check_interruption(tap, tool)
+        check_stalled_service(tap, tool)
+        check_stalled_sources(tap, tool)
         check_secrets(tap, tool)
         check_leaks(tap, tool)
     return tap.done()

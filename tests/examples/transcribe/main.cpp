@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <clocale>
 #include <csignal>
+#include <unistd.h>
 
 using namespace transcribe;
 
@@ -52,17 +53,13 @@ write_to (const Options &options, std::FILE *file, Player &player)
 }
 
 Verdict
-run (const Options &options)
+transcribe_all (const Options &options, LocalServer &server, Player &player)
 {
-  LocalServer server;
   Verdict verdict;
   if (options.is_local)
     verdict = start_server (server);
-  if (!verdict.is_good ())
-    return verdict;
-  StatusLine status (!options.is_quiet);
-  Player player (options, status);
-  verdict = player.build (server.endpoint ());
+  if (verdict.is_good ())
+    verdict = player.build (server.endpoint ());
   if (!verdict.is_good ())
     return verdict;
   std::FILE *file = stdout;
@@ -76,6 +73,35 @@ run (const Options &options)
   return verdict;
 }
 
+void
+tell (const Verdict &verdict)
+{
+  if (!verdict.reason.empty ())
+    std::fprintf (stderr, "sis-transcribe: %s\n", verdict.reason.c_str ());
+}
+
+/* Some sources cannot be stopped while they wait for data. */
+void
+end_in_time (Exit with)
+{
+  static volatile std::sig_atomic_t status;
+  status = int (with);
+  std::signal (SIGALRM, [] (int) { _exit (status); });
+  alarm (5);
+}
+
+Exit
+run (const Options &options)
+{
+  LocalServer server;
+  StatusLine status (!options.is_quiet);
+  Player player (options, status);
+  const Verdict verdict = transcribe_all (options, server, player);
+  tell (verdict);
+  end_in_time (verdict.status);
+  return verdict.status;
+}
+
 } // namespace
 
 int
@@ -84,12 +110,10 @@ main (int argc, char **argv)
   setlocale (LC_ALL, "");
   std::signal (SIGPIPE, SIG_IGN);
   Options options;
-  Verdict verdict = parse_options (argc, argv, options);
-  if (verdict.is_good ())
-    verdict = run (options);
-  if (!verdict.reason.empty ())
-    std::fprintf (stderr, "sis-transcribe: %s\n", verdict.reason.c_str ());
+  const Verdict verdict = parse_options (argc, argv, options);
+  tell (verdict);
+  const Exit status = verdict.is_good () ? run (options) : verdict.status;
   if (gst_is_initialized ())
     gst_deinit ();
-  return int (verdict.status);
+  return int (status);
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstring>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 
@@ -181,6 +182,28 @@ is_same_file (const char *one, const char *other)
          && a.st_ino == b.st_ino && S_ISREG (a.st_mode);
 }
 
+/* GStreamer's reader of files cannot be stopped while a FIFO gives nothing, its
+ * reader of descriptors can. */
+Verdict
+choose_fifo (const char *input, Options &options)
+{
+  const int fd = g_open (input, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0)
+    return { Exit::Input,
+             "cannot read the recording '" + printable (input) + "'" };
+  options.uri = "fd://" + std::to_string (fd);
+  return {};
+}
+
+bool
+is_fifo (const char *path)
+{
+  struct stat what
+  {
+  };
+  return stat (path, &what) == 0 && S_ISFIFO (what.st_mode);
+}
+
 /* A file if there is one of that name. */
 Verdict
 choose_recording (const char *input, Options &options)
@@ -198,6 +221,8 @@ choose_recording (const char *input, Options &options)
       || g_access (input, R_OK) != 0)
     return { Exit::Input,
              "cannot read the recording '" + printable (input) + "'" };
+  if (is_fifo (input))
+    return choose_fifo (input, options);
   if (is_same_file (input, options.output.c_str ()))
     return usage ("the output would overwrite the recording");
   g_autoptr (GError) failure = nullptr;

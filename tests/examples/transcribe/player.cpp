@@ -9,6 +9,15 @@ namespace transcribe {
 namespace {
 
 constexpr guint status_interval = 200; /* ms */
+/* Times the sink's `timeout`, which itself ends a drain without progress. */
+constexpr guint patience = 2;
+
+void
+stop_timer (guint &id)
+{
+  if (id != 0)
+    g_source_remove (std::exchange (id, 0));
+}
 
 bool
 is_from_sis (GstMessage *message, const GstElement *sink)
@@ -58,6 +67,9 @@ Player::Player (const Options &options, StatusLine &status)
 
 Player::~Player ()
 {
+  stop_timer (drain_timer_);
+  for (guint &signal : signals_)
+    stop_timer (signal);
   if (pipeline_ != nullptr) {
     gst_element_set_state (pipeline_, GST_STATE_NULL);
     g_autoptr (GstBus) bus = gst_element_get_bus (pipeline_);
@@ -200,8 +212,8 @@ Player::run (CaptionFile &captions)
         return G_SOURCE_CONTINUE;
       },
       this);
-  std::array<guint, 3> signals{ SIGINT, SIGTERM, SIGHUP };
-  for (guint &signal : signals)
+  signals_ = { SIGINT, SIGTERM, SIGHUP };
+  for (guint &signal : signals_)
     signal = g_unix_signal_add (
         int (signal),
         [] (gpointer self) -> gboolean {
@@ -222,12 +234,8 @@ Player::run (CaptionFile &captions)
   gst_element_set_state (pipeline_, GST_STATE_PLAYING);
   g_main_loop_run (loop_);
 
-  if (timer != 0)
-    g_source_remove (timer);
-  for (const guint signal : signals)
-    g_source_remove (signal);
+  stop_timer (timer);
   status_.clear ();
-  gst_element_set_state (pipeline_, GST_STATE_NULL);
   return verdict_;
 }
 
@@ -252,9 +260,43 @@ Player::interrupt ()
   }
   if (status_.is_shown ())
     say ("waiting for the last words; interrupt again to give up");
-  /* A demuxer would take the sudden end of a file for an error. */
+  drain ();
+}
+
+/* Both events wait for streaming threads, which may stall; this one may not.
+ * The pipeline's is for what else a source feeds, and not for a demuxer, which
+ * would take the sudden end of a file for an error. */
+void
+Player::drain ()
+{
+  const auto send_eos = [] (GstElement *element, gpointer) {
+    g_autoptr (GstPad) pad = gst_element_get_static_pad (element, "sink");
+    if (pad != nullptr)
+      gst_pad_send_event (pad, gst_event_new_eos ());
+    else
+      gst_element_send_event (element, gst_event_new_eos ());
+  };
+  gst_element_call_async (sink_, send_eos, nullptr, nullptr);
   if (options_.is_live ())
-    gst_element_send_event (pipeline_, gst_event_new_eos ());
+    gst_element_call_async (pipeline_, send_eos, nullptr, nullptr);
+  guint timeout = 0;
+  g_object_get (sink_, "timeout", &timeout, nullptr);
+  drain_limit_ = patience * timeout;
+  drain_timer_ = g_timeout_add_seconds (
+      drain_limit_,
+      [] (gpointer self) -> gboolean {
+        static_cast<Player *> (self)->give_up ();
+        return G_SOURCE_CONTINUE;
+      },
+      this);
+}
+
+void
+Player::give_up ()
+{
+  end (Exit::Interrupted, "interrupted; the last words did not come: gave up "
+                          "after "
+                              + std::to_string (drain_limit_) + " s");
 }
 
 void

@@ -5,6 +5,7 @@
 #include "options.h"
 #include "statusline.h"
 
+#include <array>
 #include <atomic>
 #include <string>
 
@@ -22,7 +23,8 @@ public:
 
   /* `endpoint`: of a local server, or empty. */
   Verdict build (const std::string &endpoint);
-  /* Returns when all is written, or nothing more will come. */
+  /* Returns when all is written, or nothing more will come. What is done then
+   * goes undisturbed by signals; the destructor stops what still runs. */
   Verdict run (CaptionFile &captions);
 
 private:
@@ -32,6 +34,8 @@ private:
   void set_defaults (const std::string &endpoint);
   void end (Exit status, std::string reason = {});
   void interrupt ();
+  void drain ();
+  void give_up ();
   void say (const std::string &text);
   void show_status ();
 
@@ -56,6 +60,8 @@ private:
   GstElement *sink_ = nullptr;
   Verdict verdict_;
   std::string interim_;
+  std::array<guint, 3> signals_{};
+  guint drain_timer_ = 0, drain_limit_ = 0; /* seconds */
   /* Shared with streaming threads. */
   std::atomic<bool> is_plugin_missing_ = false;
   std::atomic<bool> is_stopping_ = false;
