@@ -60,7 +60,7 @@ script (std::vector<std::string> texts)
 
 struct Choices
 {
-  int refuse = 0;
+  int refuse = 0, delay = 0;
   char *code = nullptr;
   gboolean mute = FALSE, words = FALSE, deaf = FALSE;
   char **texts = nullptr;
@@ -84,6 +84,8 @@ parse_choices (int argc, char **argv, Choices &choices)
             "END is never answered, nor any text sent", nullptr },
           { "deaf", 0, 0, G_OPTION_ARG_NONE, &choices.deaf,
             "After 1 s of audio it takes no more", nullptr },
+          { "end-delay", 0, 0, G_OPTION_ARG_INT, &choices.delay,
+            "Time until END is answered; texts are not late", "MS" },
           { "words", 0, 0, G_OPTION_ARG_NONE, &choices.words,
             "Words that the samples stand for", nullptr },
           { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &choices.texts,
@@ -113,6 +115,7 @@ behaviour_of (const Choices &choices)
   }
   if (choices.deaf)
     behaviour.actions = { { Milliseconds (1000), stop_reading () } };
+  behaviour.end.delay = Milliseconds (choices.delay);
   if (choices.mute) {
     behaviour.end.answer = false;
     behaviour.recognizer = silent_recognizer ();

@@ -295,6 +295,26 @@ def check_interruption(tap, tool):
               else [f"{ended}: {screen.text()!r}"])
 
 
+def check_late_interruption(tap, tool):
+    with programs.server(tool.scripted, "--end-delay=3000") as address:
+        screen = programs.Terminal(tool.command(address, tool.speech))
+        screen.read_until("sentence 2\r\n")  # said at the end alone
+        screen.press(b"\x03")
+        ended = screen.finish()
+    tap.check("Ctrl-C behind the end of a recording changes nothing",
+              [] if ended == 0 and "interrupted;" not in screen.text()
+              else [f"{ended}: {screen.text()!r}"])
+    with programs.server(tool.scripted, "--mute") as address:
+        screen = programs.Terminal(tool.command(address, tool.speech))
+        screen.read_until(r"\[100%\]")
+        screen.press(b"\x03")
+        screen.read_until("interrupt again")
+        screen.press(b"\x03")
+        ended = screen.finish()
+    tap.check("Ctrl-C twice does, where the last words are missing",
+              [] if ended == 130 else [f"{ended}: {screen.text()!r}"])
+
+
 def interrupted(tool, server, *words):
     """When it stalls, Ctrl-C is pressed once: its exit status, its screen, and
     the cues of its file, or None if that is not finished."""
@@ -416,6 +436,7 @@ def main():
         check_failures(tap, tool)
         check_terminal(tap, tool)
         check_interruption(tap, tool)
+        check_late_interruption(tap, tool)
         check_stalled_service(tap, tool)
         check_stalled_sources(tap, tool)
         check_secrets(tap, tool)

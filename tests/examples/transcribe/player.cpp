@@ -19,6 +19,16 @@ stop_timer (guint &id)
     g_source_remove (std::exchange (id, 0));
 }
 
+/* An EOS that is not the recording's own. */
+void
+send_cut (GstPad *pad)
+{
+  GstEvent *eos = gst_event_new_eos ();
+  gst_structure_set (gst_event_writable_structure (eos), "cut", G_TYPE_BOOLEAN,
+                     TRUE, nullptr);
+  gst_pad_send_event (pad, eos);
+}
+
 bool
 is_from_sis (GstMessage *message, const GstElement *sink)
 {
@@ -114,9 +124,15 @@ Player::add_input ()
     return verdict;
   g_autoptr (GstPad) pad = gst_element_get_static_pad (sink_, "sink");
   gst_pad_add_probe (
-      pad, GST_PAD_PROBE_TYPE_BUFFER,
-      [] (GstPad *sink_pad, GstPadProbeInfo *, gpointer self) {
-        return static_cast<Player *> (self)->on_buffer (sink_pad);
+      pad,
+      GstPadProbeType (GST_PAD_PROBE_TYPE_BUFFER
+                       | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+      [] (GstPad *sink_pad, GstPadProbeInfo *info, gpointer data) {
+        auto *self = static_cast<Player *> (data);
+        if (GST_PAD_PROBE_INFO_TYPE (info) & GST_PAD_PROBE_TYPE_BUFFER)
+          return self->on_buffer (sink_pad);
+        self->on_event (GST_PAD_PROBE_INFO_EVENT (info));
+        return GST_PAD_PROBE_OK;
       },
       this, nullptr);
   return {};
@@ -194,8 +210,16 @@ Player::on_buffer (GstPad *pad)
 {
   if (!is_stopping_)
     return GST_PAD_PROBE_OK;
-  gst_pad_send_event (pad, gst_event_new_eos ());
+  send_cut (pad);
   return GST_PAD_PROBE_DROP;
+}
+
+/* On a streaming thread: there is one EOS at most. */
+void
+Player::on_event (GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+    is_whole_ = gst_event_get_structure (event) == nullptr;
 }
 
 /* Running */
@@ -269,16 +293,20 @@ Player::interrupt ()
 void
 Player::drain ()
 {
-  const auto send_eos = [] (GstElement *element, gpointer) {
-    g_autoptr (GstPad) pad = gst_element_get_static_pad (element, "sink");
-    if (pad != nullptr)
-      gst_pad_send_event (pad, gst_event_new_eos ());
-    else
-      gst_element_send_event (element, gst_event_new_eos ());
-  };
-  gst_element_call_async (sink_, send_eos, nullptr, nullptr);
+  gst_element_call_async (
+      sink_,
+      [] (GstElement *sink, gpointer) {
+        g_autoptr (GstPad) pad = gst_element_get_static_pad (sink, "sink");
+        send_cut (pad);
+      },
+      nullptr, nullptr);
   if (options_.is_live ())
-    gst_element_call_async (pipeline_, send_eos, nullptr, nullptr);
+    gst_element_call_async (
+        pipeline_,
+        [] (GstElement *pipeline, gpointer) {
+          gst_element_send_event (pipeline, gst_event_new_eos ());
+        },
+        nullptr, nullptr);
   guint timeout = 0;
   g_object_get (sink_, "timeout", &timeout, nullptr);
   drain_limit_ = patience * timeout;
@@ -443,7 +471,7 @@ Player::on_eos ()
   if (missing > 0)
     end (Exit::Service, "the text is not complete: nothing is known of "
                             + seconds (missing) + " of the audio");
-  else if (is_stopping_ && !options_.is_live ())
+  else if (!is_whole_ && !options_.is_live ())
     end (Exit::Interrupted,
          "interrupted; the text ends after " + seconds (came) + " of audio");
   else

@@ -49,6 +49,7 @@ private:
   void on_pad (GstPad *pad);
   void on_unknown (GstPad *pad, GstCaps *caps);
   GstPadProbeReturn on_buffer (GstPad *pad);
+  void on_event (GstEvent *event);
   guint64 stat (const char *field) const;
 
   const Options &options_;
@@ -65,6 +66,7 @@ private:
   /* Shared with streaming threads. */
   std::atomic<bool> is_plugin_missing_ = false;
   std::atomic<bool> is_stopping_ = false;
+  std::atomic<bool> is_whole_ = false; /* its own end came */
 };
 
 } // namespace transcribe
