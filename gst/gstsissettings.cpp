@@ -66,9 +66,9 @@ invalid_setting (const Settings &settings)
            && clean_text (text, max_label_length) == text;
   };
   if (settings.model.empty () || !is_sendable (settings.model))
-    return "model is empty, too long, or has control characters.";
+    return "model is empty, too long, or has control or unseen characters.";
   if (!is_sendable (settings.vocabulary_id))
-    return "vocabulary-id is too long or has control characters.";
+    return "vocabulary-id is too long or has control or unseen characters.";
   if (settings.mix_rows > 1)
     return "mix-matrix must have one row: the service takes one channel.";
   if (settings.max_seconds == 0)

@@ -63,8 +63,9 @@ bool is_start_key (std::string_view name) noexcept;
 /* cancel: the service drops what it has not recognised yet. */
 std::string build_end (bool cancel);
 
-/* Strings are valid UTF-8 without control characters, clipped as below.
- * A field the service left out is empty, or nullopt where 0 is a value. */
+/* Strings are valid UTF-8 without control or unseen characters, clipped as
+ * below. A field the service left out is empty, or nullopt where 0 is a value.
+ */
 struct Word
 {
   std::string word;

@@ -285,6 +285,43 @@ GST_START_TEST (test_end_sends_a_boolean)
 }
 GST_END_TEST;
 
+/* What turns the order of a line around, or hides text in it. */
+GST_START_TEST (test_clean_text_removes_what_cannot_be_seen)
+{
+  static constexpr struct
+  {
+    gunichar first, last;
+  } table[] = {
+    { 0xAD, 0xAD },       { 0x034F, 0x034F },   { 0x061C, 0x061C },
+    { 0x115F, 0x1160 },   { 0x17B4, 0x17B5 },   { 0x180E, 0x180E },
+    { 0x200B, 0x200B },   { 0x200E, 0x200F },   { 0x2028, 0x202E },
+    { 0x2060, 0x206F },   { 0x3164, 0x3164 },   { 0xFDD0, 0xFDEF },
+    { 0xFEFF, 0xFEFF },   { 0xFFA0, 0xFFA0 },   { 0xFFF0, 0xFFFB },
+    { 0xFFFE, 0xFFFF },   { 0x1BCA0, 0x1BCA3 }, { 0x1D173, 0x1D17A },
+    { 0x1FFFE, 0x1FFFF }, { 0xE0000, 0xE0FFF }, { 0x10FFFE, 0x10FFFF },
+  };
+  for (const auto &row : table)
+    for (gunichar c = row.first; c <= row.last; c++) {
+      char bytes[6];
+      const std::string hidden (bytes,
+                                std::size_t (g_unichar_to_utf8 (c, bytes)));
+      fail_unless (clean_text ("a" + hidden + "b", 10) == "ab", "U+%04X", c);
+    }
+}
+GST_END_TEST;
+
+/* Joiners, marks and what else changes how the letters around it look. */
+GST_START_TEST (test_clean_text_keeps_what_scripts_need)
+{
+  for (const char *text :
+       { "\u0645\u06CC\u200C\u062E\u0648\u0627\u0647\u0645", /* Persian */
+         "\u0915\u094D\u200D\u0937",                         /* Hindi */
+         "\U0001F469\u200D\U0001F4BB", "\u2764\uFE0F", "\u1820\u180B",
+         "\u0600\u0661", "e\u0301", "\u00A0", "\uE000", "\u3000" })
+    assert_text (clean_text (text, 100), text);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_clean_text_removes_what_must_not_be_shown)
 {
   static constexpr struct
@@ -398,6 +435,8 @@ message_suite (void)
   TCase *const text = tcase_create ("text");
   suite_add_tcase (suite, text);
   tcase_add_test (text, test_clean_text_removes_what_must_not_be_shown);
+  tcase_add_test (text, test_clean_text_removes_what_cannot_be_seen);
+  tcase_add_test (text, test_clean_text_keeps_what_scripts_need);
   tcase_add_test (text, test_error_bodies_of_the_gateway_and_of_iam_are_read);
   tcase_add_test (text, test_other_bodies_are_no_error_bodies);
   return suite;
