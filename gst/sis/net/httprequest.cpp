@@ -141,7 +141,6 @@ HttpRequest::on_network_event (SoupMessage *, int event, GIOStream *stream,
           g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream)));
   } else if (event == G_SOCKET_CLIENT_TLS_HANDSHAKED
              && G_IS_TLS_CONNECTION (stream)) {
-    self->has_tls_ = true;
     const auto version
         = g_tls_connection_get_protocol_version (G_TLS_CONNECTION (stream));
     if (version < G_TLS_PROTOCOL_VERSION_TLS_1_2) {
@@ -178,6 +177,14 @@ std::string
 HttpRequest::peer () const
 {
   return settings_.who == Refuser::Iam ? "IAM" : "the service";
+}
+
+/* The answer came over TLS; no event tells that of a connection that was made
+ * for an earlier request. */
+bool
+HttpRequest::has_tls () const noexcept
+{
+  return soup_message_get_tls_peer_certificate (message_.get ()) != nullptr;
 }
 
 /* "host:port"; empty: none. */
@@ -223,7 +230,7 @@ HttpRequest::refusal (std::string_view body) const
   const char *reason = soup_message_get_reason_phrase (message_.get ());
   const std::string proxy = proxy_in_use ();
   const bool is_by_proxy = status == SOUP_STATUS_PROXY_UNAUTHORIZED
-                           || (!proxy.empty () && !has_tls_ && is_secure ());
+                           || (!proxy.empty () && !has_tls () && is_secure ());
   const ErrorBody said = parse_error_body (body).value_or (ErrorBody{});
   const Failure failure = failure_of_refusal (
       { .http_status = status,

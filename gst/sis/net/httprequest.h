@@ -65,6 +65,7 @@ private:
   Failure tls_failure (const GError &error) const;
   std::optional<std::chrono::seconds> clock_ahead () const;
   bool is_secure () const noexcept;
+  bool has_tls () const noexcept;
   std::string peer () const;
   std::string proxy_in_use () const;
 
@@ -77,7 +78,6 @@ private:
   std::string body_;        /* of a refusal */
   bool has_head_ = false;   /* of an answer */
   bool timed_out_ = false;  /* before that */
-  bool has_tls_ = false;    /* a connection was secured */
   bool is_too_old_ = false; /* TLS */
 };
 
