@@ -174,7 +174,8 @@ find_login (const Given &given, const Settings &settings)
   return login;
 }
 
-/* Where credentials may not go, as a sentence; empty: they may. */
+/* Where credentials, and headers that may be some, may not go, as a sentence;
+ * empty: they may. */
 std::string
 misdirection (const Settings &settings, bool has_credentials)
 {
@@ -182,19 +183,23 @@ misdirection (const Settings &settings, bool has_credentials)
   if (const auto *problem = std::get_if<std::string> (&found))
     return *problem;
   const Endpoint &endpoint = std::get<Endpoint> (found);
-  if (!has_credentials)
-    return endpoint.secure
-               ? "No credentials: set auth-token, or access-key and "
-                 "secret-key, or user-name, domain-name and password; or the "
-                 "environment's SIS_AUTH_TOKEN, or HUAWEICLOUD_SDK_AK and "
-                 "HUAWEICLOUD_SDK_SK."
-               : "";
+  if (!has_credentials && endpoint.secure)
+    return "No credentials: set auth-token, or access-key and secret-key, or "
+           "user-name, domain-name and password; or the environment's "
+           "SIS_AUTH_TOKEN, or HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK.";
+  if (!has_credentials && settings.extra_headers.headers.empty ())
+    return {};
+  const std::string subject = has_credentials
+                                  ? "Credentials are"
+                                  : "extra-headers may hold secrets and are";
   if (!endpoint.may_carry_secrets ())
-    return "Credentials are not sent over plain ws:// to another machine. Use "
-           "a wss:// endpoint.";
+    return subject
+           + " not sent over plain ws:// to another machine. Use a wss:// "
+             "endpoint.";
   if (!endpoint.secure && !settings.proxy.empty ())
-    return "Credentials are not sent through a proxy over plain ws://. Use a "
-           "wss:// endpoint, or no proxy.";
+    return subject
+           + " not sent through a proxy over plain ws://. Use a wss:// "
+             "endpoint, or no proxy.";
   return {};
 }
 

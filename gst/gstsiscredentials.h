@@ -6,8 +6,9 @@
 namespace sis {
 
 /* Who asks, by the properties or, where none of these is set, the environment,
- * and in a way that lets his secrets go nowhere but to the service. Else a
- * sentence that says what is missing or wrong, without repeating a value. */
+ * and in a way that lets his secrets, extra-headers among them, go nowhere but
+ * to the service. Else a sentence that says what is missing or wrong, without
+ * repeating a value. */
 std::variant<Credentials, std::string>
 find_credentials (const Settings &settings);
 

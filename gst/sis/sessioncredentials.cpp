@@ -115,8 +115,9 @@ SessionCore::handshake_on_loop (const Secret &iam_token)
   iam_token_ = iam_token;
   Headers headers = auth_headers_on_loop (iam_token);
   note_secrets_on_loop (headers);
-  for (const Header &header : config_.extra_headers)
-    headers.push_back (header);
+  if (config_.endpoint.may_carry_secrets ())
+    for (const Header &header : config_.extra_headers)
+      headers.push_back (header);
   const std::string project = shared.lock ()->tunables.enterprise_project_id;
   if (!project.empty ())
     headers.push_back ({ "Enterprise-Project-Id", Secret (project) });

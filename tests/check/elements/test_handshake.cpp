@@ -141,6 +141,35 @@ GST_START_TEST (test_headers_that_are_ours_are_refused)
 }
 GST_END_TEST;
 
+/* They may hold secrets, whether there are credentials or not. */
+GST_START_TEST (test_headers_of_the_users_go_no_further_than_credentials)
+{
+  static constexpr struct
+  {
+    const char *endpoint, *proxy, *part;
+  } cases[] = {
+    { "ws://192.0.2.1", "", "wss://" },
+    { "ws://example.invalid:80", "", "wss://" },
+    { "ws://127.0.0.1:1", "http://127.0.0.1:1", "no proxy" },
+  };
+  for (const auto &row : cases) {
+    Pipeline pipeline (launch_line (row.endpoint));
+    GstStructure *headers = structure ("headers, X-Key=(string)\"of mine\"");
+    g_object_set (pipeline.sink (), "extra-headers", headers, "proxy",
+                  row.proxy, nullptr);
+    gst_structure_free (headers);
+    fail_unless (pipeline.set_state (GST_STATE_PAUSED)
+                 == GST_STATE_CHANGE_FAILURE);
+    pipeline.collect ();
+    const Problem error (pipeline.from_sink (GST_MESSAGE_ERROR).at (0));
+    fail_unless (error.is (GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS));
+    assert_in (error.text, "extra-headers");
+    assert_in (error.text, row.part);
+    fail_unless (error.text.find ("of mine") == std::string::npos);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_start_carries_keys_of_the_users_own)
 {
   const Play play ([] (GstElement *sink) {
@@ -322,6 +351,8 @@ handshake_suite (void)
   tcase_add_test (tcase, test_a_handshake_has_what_it_needs_and_no_more);
   tcase_add_test (tcase, test_a_handshake_carries_what_the_user_adds);
   tcase_add_test (tcase, test_headers_that_are_ours_are_refused);
+  tcase_add_test (tcase,
+                  test_headers_of_the_users_go_no_further_than_credentials);
   tcase_add_test (tcase, test_start_carries_keys_of_the_users_own);
   tcase_add_test (tcase, test_keys_that_cannot_be_sent_are_errors);
   tcase_add_test (tcase, test_a_key_of_a_property_set_while_playing_is_told);
