@@ -6,6 +6,7 @@
 #include "sis/net/clock.h"
 #include "sis/net/connection.h"
 #include "sis/net/ioloop.h"
+#include "sis/protocol/masking.h"
 #include "sis/session.h"
 #include "sis/stream/pacer.h"
 #include "sis/stream/watermark.h"
@@ -240,7 +241,7 @@ private:
   void tell_end_on_loop (const std::string &reason);
   void log (const std::string &line)
   {
-    listener_->on_log (masked (line, secrets_));
+    listener_->on_log (masking_.masked (line));
   }
 
   const Config config_;
@@ -272,8 +273,8 @@ private:
     Clock::time_point deadline;
   };
   Credentials credentials_;
-  Secret iam_token_;            /* of a Login */
-  std::vector<Secret> secrets_; /* that it knows */
+  Secret iam_token_; /* of a Login */
+  Masking masking_;  /* of what the service may repeat */
   std::shared_ptr<HttpSession> http_, iam_http_;
   std::unique_ptr<IamTokens::Waiter> token_waiter_;
   bool renewed_ = false;           /* since the service last worked */

@@ -7,9 +7,6 @@
 namespace sis {
 namespace {
 
-/* Whatever else the service repeats may be a word of the language. */
-constexpr std::size_t shortest_in_speech = 16;
-
 bool
 is_secret_header (const Header &header)
 {
@@ -19,12 +16,12 @@ is_secret_header (const Header &header)
 
 struct Mask
 {
-  std::span<const Secret> secrets;
+  const Masking &masking;
 
   void hide (std::initializer_list<std::string *> texts) const
   {
     for (std::string *text : texts)
-      *text = masked (std::move (*text), secrets);
+      *text = masking.masked_speech (std::move (*text));
   }
 
   void operator() (StartReply &reply) const { hide ({ &reply.trace_id }); }
@@ -206,18 +203,19 @@ SessionCore::awaits_credentials_on_loop ()
 void
 SessionCore::note_secrets_on_loop (const Headers &headers)
 {
-  secrets_.clear ();
+  std::vector<Secret> secrets;
   for (const Header &header : config_.extra_headers)
-    secrets_.push_back (header.value);
+    secrets.push_back (header.value);
   if (const auto &proxy = config_.transport.proxy)
-    secrets_.insert (secrets_.end (), { proxy->user, proxy->password });
+    secrets.insert (secrets.end (), { proxy->user, proxy->password });
   for (const Header &header : headers)
     if (is_secret_header (header))
-      secrets_.push_back (header.value);
+      secrets.push_back (header.value);
   if (const auto *keys = std::get_if<KeyPair> (&credentials_))
-    secrets_.push_back (keys->secret_key);
+    secrets.push_back (keys->secret_key);
   if (const auto *login = std::get_if<Login> (&credentials_))
-    secrets_.push_back (login->password);
+    secrets.push_back (login->password);
+  masking_.set (secrets);
 }
 
 Failure
@@ -226,21 +224,16 @@ SessionCore::masked_on_loop (Failure failure) const
   for (std::string *text :
        { &failure.text, &failure.error_code, &failure.error_msg,
          &failure.trace_id, &failure.request_id })
-    *text = masked (std::move (*text), secrets_);
+    *text = masking_.masked (std::move (*text));
   return failure;
 }
 
 /* What the service says, once it was decoded: text that is masked in JSON can
- * be written in other ways. Transcripts stay as they are. */
+ * be written in other ways. */
 void
 SessionCore::mask_on_loop (ServerMessage &message) const
 {
-  std::vector<Secret> long_ones;
-  for (const Secret &secret : secrets_)
-    if (secret.value ().size () >= shortest_in_speech)
-      long_ones.push_back (secret);
-  if (!long_ones.empty ())
-    std::visit (Mask{ long_ones }, message);
+  std::visit (Mask{ masking_ }, message);
 }
 
 } // namespace sis

@@ -258,22 +258,6 @@ GST_START_TEST (test_headers_that_others_make_are_reserved)
 }
 GST_END_TEST;
 
-GST_START_TEST (test_what_repeats_a_secret_is_masked)
-{
-  const Secret secrets[] = { Secret ("hush"), Secret ("abc"), Secret () };
-  assert_text (masked ("hush, hushush: abc", secrets), "***, ***ush: abc");
-  assert_text (masked ("nothing", secrets), "nothing");
-  /* Somebody may have cut it. */
-  const Secret long_one[] = { Secret ("0123456789abcdefghijkl") };
-  assert_text (masked ("0123456789abcdefghijk", long_one), "***");
-  assert_text (masked ("no 0123456789abcdef, sorry", long_one),
-               "no ***, sorry");
-  assert_text (masked ("no 01234\u2026", long_one), "no ***\u2026");
-  assert_text (masked ("no 01234567 0123", long_one), "no 01234567 ***");
-  assert_text (masked ("", secrets), "");
-}
-GST_END_TEST;
-
 static Suite *
 credentials_suite (void)
 {
@@ -289,7 +273,6 @@ credentials_suite (void)
   tcase_add_test (tcase, test_proxies_are_told_apart_from_their_secrets);
   tcase_add_test (tcase, test_proxies_that_are_none_are_not_repeated);
   tcase_add_test (tcase, test_headers_that_others_make_are_reserved);
-  tcase_add_test (tcase, test_what_repeats_a_secret_is_masked);
   return suite;
 }
 
