@@ -315,6 +315,7 @@ SessionCore::connect_on_loop (AudioFormat format)
 void
 SessionCore::on_open_on_loop ()
 {
+  note_proxies_on_loop ();
   set_state (State::Starting);
   last_start_ = Clock::now ();
   StartConfig start = shared.lock ()->tunables.start;

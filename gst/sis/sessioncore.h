@@ -189,6 +189,8 @@ private:
   bool may_await_credentials_on_loop (const Failure &failure) const;
   bool awaits_credentials_on_loop ();
   void note_secrets_on_loop (const Headers &headers);
+  void note_proxies_on_loop ();
+  std::vector<Secret> proxy_secrets_on_loop () const;
   Failure masked_on_loop (Failure failure) const;
   void mask_on_loop (ServerMessage &message) const;
 

@@ -203,11 +203,9 @@ SessionCore::awaits_credentials_on_loop ()
 void
 SessionCore::note_secrets_on_loop (const Headers &headers)
 {
-  std::vector<Secret> secrets;
+  std::vector<Secret> secrets = proxy_secrets_on_loop ();
   for (const Header &header : config_.extra_headers)
     secrets.push_back (header.value);
-  if (const auto &proxy = config_.transport.proxy)
-    secrets.insert (secrets.end (), { proxy->user, proxy->password });
   for (const Header &header : headers)
     if (is_secret_header (header))
       secrets.push_back (header.value);
@@ -216,6 +214,27 @@ SessionCore::note_secrets_on_loop (const Headers &headers)
   if (const auto *login = std::get_if<Login> (&credentials_))
     secrets.push_back (login->password);
   masking_.set (secrets);
+}
+
+/* The system's are known once a connection was tried. */
+void
+SessionCore::note_proxies_on_loop ()
+{
+  masking_.add (proxy_secrets_on_loop ());
+}
+
+std::vector<Secret>
+SessionCore::proxy_secrets_on_loop () const
+{
+  std::vector<Secret> secrets;
+  if (const auto &proxy = config_.transport.proxy)
+    secrets = proxy->secrets ();
+  for (const auto &http : { http_, iam_http_ }) {
+    const auto more = http != nullptr ? http->proxies ().secrets ()
+                                      : std::vector<Secret> ();
+    secrets.insert (secrets.end (), more.begin (), more.end ());
+  }
+  return secrets;
 }
 
 Failure

@@ -272,6 +272,7 @@ void
 SessionCore::failed_on_loop (Failure failure, const char *reason)
 {
   const auto keep = shared_from_this ();
+  note_proxies_on_loop ();
   if (renew_on_loop (failure)) {
     start_over_on_loop (reason, std::nullopt);
     return;

@@ -10,7 +10,7 @@ struct State
 {
   sis::GObjectPtr<GProxyResolver> inner;
   std::string in_use;
-  std::vector<sis::Proxy> known; /* HTTP proxies with user or password */
+  std::vector<sis::Proxy> known; /* those with user or password */
 };
 
 } // namespace
@@ -61,13 +61,11 @@ strip (State &state, char **urls)
       state.in_use = proxy->name ();
     explicit_bzero (*url, strlen (*url));
     g_free (*url);
-    if (proxy->scheme == "http") {
-      remember (state, *proxy);
-      *url = g_strdup (proxy->url ().c_str ());
-    } else {
-      /* GIO itself logs in. */
-      *url = g_strdup (proxy->full_url ().value ().c_str ());
-    }
+    remember (state, *proxy);
+    /* To others than HTTP proxies GIO itself logs in. */
+    *url = g_strdup (proxy->scheme == "http"
+                         ? proxy->url ().c_str ()
+                         : proxy->full_url ().value ().c_str ());
   }
   return true;
 }
@@ -191,10 +189,22 @@ const Proxy *
 ProxyResolver::find (std::string_view name) const
 {
   for (const Proxy &proxy : SIS_PROXY_RESOLVER (object_.get ())->state->known)
-    if (proxy.name () == name
-        || proxy.host + ":" + std::to_string (proxy.port) == name)
+    if (proxy.scheme == "http"
+        && (proxy.name () == name
+            || proxy.host + ":" + std::to_string (proxy.port) == name))
       return &proxy;
   return nullptr;
+}
+
+std::vector<Secret>
+ProxyResolver::secrets () const
+{
+  std::vector<Secret> all;
+  for (const Proxy &proxy : SIS_PROXY_RESOLVER (object_.get ())->state->known) {
+    const auto more = proxy.secrets ();
+    all.insert (all.end (), more.begin (), more.end ());
+  }
+  return all;
 }
 
 } // namespace sis

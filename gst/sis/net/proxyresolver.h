@@ -7,6 +7,7 @@
 #include <gio/gio.h>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sis {
 
@@ -27,6 +28,9 @@ public:
   /* What to tell a proxy ("host:port", an IPv6 address with or without its
    * brackets) that asks; null: nothing. */
   const Proxy *find (std::string_view name) const;
+
+  /* Of all proxies that were found. */
+  std::vector<Secret> secrets () const;
 
 private:
   GObjectPtr<GProxyResolver> object_;

@@ -56,6 +56,21 @@ Proxy::full_url () const
   return Secret (scheme + "://" + userinfo + "@" + name ());
 }
 
+std::vector<Secret>
+Proxy::secrets () const
+{
+  if (user.empty () && password.empty ())
+    return {};
+  const std::string both = user.value () + ":" + password.value ();
+  const GCharPtr basic (g_base64_encode (
+      reinterpret_cast<const guchar *> (both.data ()), both.size ()));
+  /* The padding may be left out. */
+  std::string_view header = basic.get ();
+  while (header.ends_with ('='))
+    header.remove_suffix (1);
+  return { user, password, Secret (header) };
+}
+
 std::variant<Proxy, std::string>
 parse_proxy (const Secret &text)
 {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 /* What lies between us and the service. Pure functions, usable on any thread.
  */
@@ -29,6 +30,8 @@ struct Proxy
   std::string url () const;
   /* With both, encoded. */
   Secret full_url () const;
+  /* Both, as they stand and as an HTTP proxy gets them, in a header. */
+  std::vector<Secret> secrets () const;
 };
 
 /* A proxy, or a sentence for the user that says what is wrong with it, without
