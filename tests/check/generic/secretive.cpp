@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* A program that is full of secrets, and prints all that an application can get
- * to see of a sink: run by secrets.py, which looks for them in its output.
+ * to see of an element: run by secrets.py, which looks for them in its output.
  *
- *   secretive SCENARIO
+ *   secretive SCENARIO sissink|sistranscriber
  *
  * The secrets are in the environment: TEST_TOKEN and so on. */
 #include "iam.h"
@@ -25,6 +25,19 @@ secret (const char *name)
   return g_getenv (name);
 }
 
+/* In small letters, and what needs no escape, too. */
+std::string
+percent_encoded (const std::string &text)
+{
+  std::string out;
+  for (const char c : text) {
+    g_autofree char *escape
+        = g_strdup_printf ("%%%02x", static_cast<unsigned char> (c));
+    out += escape;
+  }
+  return out;
+}
+
 /* What the service answers with, to be repeated in its own words. */
 sistest::HttpReply
 refusal (unsigned status)
@@ -42,14 +55,14 @@ struct Stage
   Server plain,
       secure{ Server::Options{ .certificate = TEST_DATA "/tls/good.pem" } };
   Proxy proxy{ Proxy::Kind::Http };
-  GstElement *pipeline = nullptr, *sink = nullptr;
+  GstElement *pipeline = nullptr, *element = nullptr;
   std::unique_ptr<sistest::Iam> iam;
 };
 
 void
 set (Stage &stage, const char *name, const std::string &value)
 {
-  g_object_set (stage.sink, name, value.c_str (), nullptr);
+  g_object_set (stage.element, name, value.c_str (), nullptr);
 }
 
 void
@@ -58,7 +71,7 @@ set_headers (Stage &stage)
   GstStructure *headers
       = gst_structure_new ("headers", "X-Mine", G_TYPE_STRING,
                            secret ("TEST_HEADER").c_str (), nullptr);
-  g_object_set (stage.sink, "extra-headers", headers, nullptr);
+  g_object_set (stage.element, "extra-headers", headers, nullptr);
   gst_structure_free (headers);
 }
 
@@ -132,6 +145,27 @@ const std::map<std::string, Scenario> scenarios{
       stage.plain.script ({ { .handshake = { .reply = reply } } });
       use_token (stage);
     } },
+  { "encoded-refusal",
+    [] (Stage &stage) {
+      sistest::HttpReply reply{ .status = 403 };
+      const std::string token = secret ("TEST_TOKEN");
+      reply.reason = "No " + percent_encoded (token);
+      reply.body = R"({"error_code":"APIG.0302","error_msg":"no )"
+                   + percent_encoded (token.substr (100, 50)) + " or "
+                   + percent_encoded (secret ("TEST_HEADER")) + R"("})";
+      stage.plain.script ({ { .handshake = { .reply = reply } } });
+      use_token (stage);
+    } },
+  { "cut-refusal",
+    [] (Stage &stage) {
+      sistest::HttpReply reply{ .status = 403 };
+      const std::string token = secret ("TEST_TOKEN");
+      reply.body = R"({"error_code":"APIG.0302","error_msg":"no )"
+                   + token.substr (20, 64) + " or "
+                   + token.substr (token.size () - 64) + R"("})";
+      stage.plain.script ({ { .handshake = { .reply = reply } } });
+      use_token (stage);
+    } },
   { "error",
     [] (Stage &stage) {
       stage.plain.script (
@@ -139,6 +173,18 @@ const std::map<std::string, Scenario> scenarios{
                          .after = { sistest::error (
                              "SIS.0032", "no " + secret ("TEST_TOKEN") + " "
                                              + secret ("TEST_HEADER")) } } } });
+      use_token (stage);
+    } },
+  { "transcript",
+    [] (Stage &stage) {
+      sistest::Segment segment;
+      segment.is_final = true;
+      segment.end = sistest::Milliseconds (200);
+      segment.text = "I heard " + secret ("TEST_TOKEN") + " and "
+                     + percent_encoded (secret ("TEST_TOKEN").substr (30, 30));
+      stage.plain.script (
+          { { .actions = { { sistest::Milliseconds (200),
+                             sistest::send_result ({ segment }) } } } });
       use_token (stage);
     } },
   { "echo",
@@ -254,7 +300,7 @@ play (Stage &stage)
   g_autofree char *dot = gst_debug_bin_to_dot_data (GST_BIN (stage.pipeline),
                                                     GST_DEBUG_GRAPH_SHOW_ALL);
   std::printf ("%s\n", dot);
-  print_object (G_OBJECT (stage.sink));
+  print_object (G_OBJECT (stage.element));
   gst_element_set_state (stage.pipeline, GST_STATE_NULL);
 }
 
@@ -270,20 +316,25 @@ main (int argc, char **argv)
       std::printf ("%s\n", name.c_str ());
     return 2;
   }
+  /* What it understands is part of the output. */
+  const std::string element = argc > 2 ? argv[2] : "sissink";
+  const char *rest = element == "sissink" ? "" : " ! fdsink";
   Stage stage;
-  stage.pipeline = gst_parse_launch (
-      "audiotestsrc num-buffers=20 ! sissink name=sink sync=false "
-      "project-id=demo reconnect=never",
-      nullptr);
+  stage.pipeline
+      = gst_parse_launch (("audiotestsrc num-buffers=20 ! " + element
+                           + " name=element project-id=demo reconnect=never "
+                           + (*rest == '\0' ? "sync=false" : rest))
+                              .c_str (),
+                          nullptr);
   if (stage.pipeline == nullptr || !stage.plain.start ()
       || !stage.secure.start () || !stage.proxy.start ())
     return 1;
-  stage.sink = gst_bin_get_by_name (GST_BIN (stage.pipeline), "sink");
+  stage.element = gst_bin_get_by_name (GST_BIN (stage.pipeline), "element");
   set (stage, "endpoint", stage.plain.url ());
   set_headers (stage);
   scenario->second (stage);
   play (stage);
-  gst_object_unref (stage.sink);
+  gst_object_unref (stage.element);
   gst_object_unref (stage.pipeline);
   return 0;
 }

@@ -15,6 +15,8 @@ import urllib.parse
 
 from tap import Tap
 
+ELEMENTS = ("sissink", "sistranscriber")
+
 SECRETS = {
     # As long as those of IAM: whoever repeats it may cut it.
     "TEST_TOKEN": "MIIToken0123456789" + "abcdefghijklmnopqrstuvwxyz" * 100,
@@ -32,10 +34,13 @@ EXPECTED = {
     "key": "message eos",
     "login": "message eos",
     "refusal": "APIG.0301",
+    "encoded-refusal": "APIG.0302",
+    "cut-refusal": "APIG.0302",
     "key-refusal": "APIG.0301",
     "login-refusal": "IAM",
     "redirect": "redirects",
     "error": "SIS.0032",
+    "transcript": "heard",
     "echo": "sis-event",
     "gone": "refused",
     "setting": "auth-token",
@@ -46,20 +51,24 @@ EXPECTED = {
 
 
 def forms(secret):
-    """As it stands, cut off, and as it might be encoded."""
+    """As it stands, cut anywhere, and as it might be encoded."""
     raw = secret.encode()
-    yield raw[:16]
+    # One of these is in whatever has 32 bytes of it.
+    for at in range(0, max(len(raw) - 15, 1), 16):
+        part = raw[at:at + 16]
+        yield part
+        yield b"".join(b"%%%02x" % byte for byte in part)
     yield base64.b64encode(raw)
     yield urllib.parse.quote(secret).encode()
     yield secret.replace("/", "\\/").encode()
 
 
-def run(program, scenario, folder):
+def run(program, scenario, element, folder):
     """All that it wrote, and its exit status."""
     env = dict(os.environ, **SECRETS, GST_DEBUG="*:9", GST_DEBUG_NO_COLOR="1",
                G_MESSAGES_DEBUG="all", SOUP_DEBUG="1", G_DEBUG="",
                GST_DEBUG_DUMP_DOT_DIR=str(folder))
-    done = subprocess.run([program, scenario], env=env, timeout=300,
+    done = subprocess.run([program, scenario, element], env=env, timeout=300,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     dots = b"".join(path.read_bytes() for path in sorted(folder.glob("*.dot")))
     return done.stdout + dots, done.returncode
@@ -95,11 +104,13 @@ def main():
     listed = subprocess.run([program], stdout=subprocess.PIPE, text=True)
     tap.check("all scenarios are known",
               sorted(set(listed.stdout.split()) ^ set(EXPECTED)))
-    for scenario in EXPECTED:
-        with tempfile.TemporaryDirectory() as folder:
-            output, status = run(program, scenario, pathlib.Path(folder))
-        tap.check(f"no secret is told: {scenario}",
-                  problems(output, status, scenario))
+    for element in ELEMENTS:
+        for scenario in EXPECTED:
+            with tempfile.TemporaryDirectory() as folder:
+                output, status = run(program, scenario, element,
+                                     pathlib.Path(folder))
+            tap.check(f"{element} tells no secret: {scenario}",
+                      problems(output, status, scenario))
     return tap.done()
 
 
