@@ -6,16 +6,21 @@
 
 namespace sischeck {
 
+/* Of all that could be tried in turn, each so many-th is: SIS_CHECK_SCALE. */
+inline int
+stride ()
+{
+  const char *text = std::getenv ("SIS_CHECK_SCALE");
+  return std::clamp (text != nullptr ? std::atoi (text) : 1, 1, 20);
+}
+
 /* How often something is done: less often where everything is slower, under
  * valgrind or ThreadSanitizer, by the one factor 1/SIS_CHECK_SCALE. */
 template <typename Number>
 Number
 scaled (Number count)
 {
-  const char *text = std::getenv ("SIS_CHECK_SCALE");
-  const auto divisor
-      = Number (std::clamp (text != nullptr ? std::atoi (text) : 1, 1, 20));
-  return std::max (count / divisor, Number (1));
+  return std::max (count / Number (stride ()), Number (1));
 }
 
 } // namespace sischeck

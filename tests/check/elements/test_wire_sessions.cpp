@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Messages in an order, or a number, that makes no sense. */
 #include "attack.h"
+#include "scale.h"
 
 #include <atomic>
 #include <cstdio>
@@ -12,13 +13,6 @@ using namespace sischeck;
 using sistest::encode_frame;
 
 namespace {
-
-/* So much less where everything is slower. */
-int
-scale ()
-{
-  return int (patience () / 15s);
-}
 
 /* Of this process, in MB, but for what is free again. */
 double
@@ -58,7 +52,7 @@ numbered (int i)
 /* All are told, none is kept. */
 GST_START_TEST (test_a_flood_of_small_results)
 {
-  const int count = 100'000 / scale ();
+  const int count = scaled (100'000);
   Attack attack;
   std::atomic<int> counter = 0;
   g_autoptr (GstBus) bus = gst_element_get_bus (attack.pipeline->get ());
@@ -95,7 +89,7 @@ GST_START_TEST (test_a_flood_does_not_hold_up_the_application)
   const auto took = std::chrono::steady_clock::now () - since;
   is_over = true;
   flood.join ();
-  fail_unless (took < 500ms * scale (), "%d ms", int (took / 1ms));
+  fail_unless (took < patience () / 30, "%d ms", int (took / 1ms));
 }
 GST_END_TEST;
 
@@ -128,10 +122,10 @@ GST_START_TEST (test_a_message_without_an_end_is_a_lost_connection)
         encode_frame (i == 0 ? Opcode::Text : Opcode::Continuation, piece,
                       false)
             + encode_frame (Opcode::Pong, ""),
-        1s * scale ());
+        patience () / 15);
   GstMessage *error = nullptr;
   for (int i = 0; error == nullptr && i < 100; i++) {
-    error = attack.pipeline->wait_for (GST_MESSAGE_ERROR, 100ms * scale ());
+    error = attack.pipeline->wait_for (GST_MESSAGE_ERROR, patience () / 150);
     if (error == nullptr)
       attack.send (encode_frame (Opcode::Continuation, " ", false));
   }
@@ -175,7 +169,7 @@ GST_END_TEST;
 /* What comes does not make the wait longer if it says nothing new. */
 GST_START_TEST (test_an_end_that_never_comes_is_waited_for_no_longer)
 {
-  Attack attack ("timeout=" + std::to_string (scale ()) + " ");
+  Attack attack ("timeout=" + std::to_string (patience () / 15s) + " ");
   attack.answer_start ();
   attack.say (result_of ("one"));
   fail_unless (attack.pipeline->wait_for_element_message ("sis-result"));
@@ -186,7 +180,7 @@ GST_START_TEST (test_an_end_that_never_comes_is_waited_for_no_longer)
                  + encode_frame (Opcode::Ping, "")
                  + encode_frame (Opcode::Text, result_of ("one"))
                  + encode_frame (Opcode::Text, R"({"resp_type":"NEWS"})"));
-    eos = attack.pipeline->wait_for (GST_MESSAGE_EOS, 100ms * scale ());
+    eos = attack.pipeline->wait_for (GST_MESSAGE_EOS, patience () / 150);
   }
   fail_unless (eos != nullptr);
   assert_same_text (text_of (attack.pipeline->named ("sis-end")[0], "reason"),
