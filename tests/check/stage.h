@@ -31,6 +31,15 @@ end_of (const sistest::Record &record)
   return start_of (record) + record.audio_bytes / 2;
 }
 
+/* A time-out that comes soon, but not before a slow machine's answer; and
+ * before the service ends a session that has no audio for 20 s. */
+inline std::string
+soon ()
+{
+  return " timeout=" + std::to_string (std::min<int> (patience () / 5000ms, 15))
+         + " ";
+}
+
 /* A sink, and a service that says what the script says. */
 class Stage
 {

@@ -422,8 +422,7 @@ GST_START_TEST (test_an_end_that_is_no_json_is_not_waited_for_in_vain)
 {
   Behaviour behaviour{ .recognizer = sistest::index_recognizer () };
   behaviour.end = { .answer = false, .after = { send_text (broken[1]) } };
-  Stage stage ({ behaviour },
-               "timeout=" + std::to_string (patience () / 5000ms));
+  Stage stage ({ behaviour }, soon ());
   stage.push_to (1000ms);
   stage.finish ();
   assert_same_text (stage.pipeline->finals (), index_words (0, 15));

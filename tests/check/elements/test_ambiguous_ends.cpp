@@ -28,13 +28,6 @@ const Action close_without_code
 
 const Action end_without_reason = send_text (R"({"resp_type":"END"})");
 
-/* A time-out that comes soon, but not before a slow machine's answer. */
-std::string
-soon ()
-{
-  return " timeout=" + std::to_string (patience () / 5000ms) + " ";
-}
-
 /* The one warning, of a connection that was lost; `part` is in its text. */
 void
 assert_lost (const Stage &stage, const std::string &part, guint session)

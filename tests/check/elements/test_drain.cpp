@@ -12,6 +12,26 @@ namespace {
 
 constexpr std::size_t one_second = 16000;
 
+/* So much longer all takes where deadlines are: what is waited for has to take
+ * longer than one of them there, too. */
+int
+slowness ()
+{
+  return int (patience () / 15s);
+}
+
+std::string
+timeout ()
+{
+  return "timeout=" + std::to_string (slowness ()) + " ";
+}
+
+std::string
+slow_sending ()
+{
+  return "max-send-rate=" + std::to_string (3.0 / slowness ()) + " ";
+}
+
 void
 push_seconds (Pipeline &pipeline, std::size_t first, std::size_t count)
 {
@@ -28,8 +48,9 @@ GST_START_TEST (test_audio_that_flows_is_waited_for)
   sistest::Server server;
   server.script ({ { .recognizer = sistest::index_recognizer () } });
   fail_unless (server.start ());
-  Pipeline pipeline (launch_line (
-      server.url (), "idle-timeout=1000000000 max-send-rate=3 timeout=1"));
+  Pipeline pipeline (
+      launch_line (server.url (),
+                   "idle-timeout=1000000000 " + slow_sending () + timeout ()));
   pipeline.play ();
   push_seconds (pipeline, 0, 1);
   fail_unless (pipeline.wait_for_element_message ("sis-end") != nullptr);
@@ -47,9 +68,9 @@ GST_START_TEST (test_each_session_of_a_backlog_is_waited_for)
   sistest::Server server;
   server.script ({ { .recognizer = sistest::index_recognizer () } });
   fail_unless (server.start ());
-  Pipeline pipeline (launch_line (server.url (),
-                                  "mode=short max-session-duration=2000000000 "
-                                  "max-send-rate=3 timeout=1"));
+  Pipeline pipeline (
+      launch_line (server.url (), "mode=short max-session-duration=2000000000 "
+                                      + slow_sending () + timeout ()));
   pipeline.play ();
   push_seconds (pipeline, 0, 20);
   pipeline.end ();
@@ -68,12 +89,14 @@ GST_START_TEST (test_each_sentence_of_a_backlog_is_waited_for)
   Behaviour slow{ .recognizer
                   = sistest::index_recognizer (is_distance ? 20 : 2) };
   if (!is_distance)
-    slow.end.delay = 500ms;
+    slow.end.delay = 500ms * slowness ();
   server.script ({ slow });
   fail_unless (server.start ());
   Pipeline pipeline (launch_line (
-      server.url (), std::string ("mode=sentence timeout=1 reconnect-delay=")
-                         + (is_distance ? "1500000000" : "1000000")));
+      server.url (),
+      "mode=sentence " + timeout () + "reconnect-delay="
+          + (is_distance ? std::to_string (1500000000ull * slowness ())
+                         : "1000000")));
   pipeline.play ();
   push_seconds (pipeline, 0, is_distance ? 6 : 3);
   pipeline.end ();
@@ -90,7 +113,7 @@ GST_START_TEST (test_evicted_audio_that_was_covered_is_not_waited_for)
   sistest::HalfServer half;
   fail_unless (half.start ());
   Pipeline pipeline (
-      launch_line (half.url (), "replay-duration=1000000000 timeout=1"));
+      launch_line (half.url (), "replay-duration=1000000000 " + timeout ()));
   make_live (pipeline);
   pipeline.play ();
   push_seconds (pipeline, 0, 12);
@@ -112,13 +135,14 @@ GST_START_TEST (test_evicted_audio_that_was_covered_is_not_waited_for)
   pipeline.end ();
   const auto since = std::chrono::steady_clock::now ();
   GstMessage *eos = nullptr;
-  for (int i = 0; eos == nullptr && i < 60; i++) {
+  for (int i = 0; eos == nullptr && i < 40 + 20 * slowness (); i++) {
     say (R"({"resp_type":"EVENT","event":"NEWS","timestamp":)"
          + std::to_string (i) + "}");
     eos = pipeline.wait_for (GST_MESSAGE_EOS, 200ms);
   }
   fail_unless (eos != nullptr);
-  fail_unless (std::chrono::steady_clock::now () - since < 9s);
+  fail_unless (std::chrono::steady_clock::now () - since
+               < 6s + 3s * slowness ());
 }
 GST_END_TEST;
 
