@@ -47,8 +47,9 @@ if [ -z "$sanitize" ]; then
 else
   folder=$root/build-$(echo "$sanitize" | tr , -)
   # Such code takes the compiler long, and makes it warn where nothing is wrong.
-  configure "$folder" -Dtests=enabled -Dbenchmarks=disabled -Db_lundef=false \
-    -Db_sanitize="$sanitize" -Doptimization=1 -Dcpp_args=-g1 -Dwerror=false
+  configure "$folder" -Dtests=enabled -Dexamples=disabled \
+    -Dbenchmarks=disabled -Doptimization=1 -Dcpp_args=-g1 -Dwerror=false \
+    -Db_sanitize="$sanitize" -Db_lundef=false
   # GLib, GStreamer and gst-plugin-scanner are not built with a sanitizer.
   # What GLib keeps of freed memory they would not know to be free.
   export GST_REGISTRY_FORK=no G_SLICE=always-malloc
