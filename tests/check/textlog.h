@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 
 /* The stream of text that comes out of a transcriber. */
@@ -47,13 +48,18 @@ public:
   explicit TextLog (const Pipeline &pipeline)
       : pad_ (gst_element_get_static_pad (pipeline.sink (), "src"))
   {
-    gst_segment_init (&segment_, GST_FORMAT_TIME);
+    gst_segment_init (&record_->segment, GST_FORMAT_TIME);
     probe_ = gst_pad_add_probe (
         pad_,
         GstPadProbeType (GST_PAD_PROBE_TYPE_BUFFER
                          | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM
                          | GST_PAD_PROBE_TYPE_EVENT_FLUSH),
-        &TextLog::on_item, this, nullptr);
+        [] (GstPad *, GstPadProbeInfo *info, gpointer record) {
+          (*static_cast<RecordPtr *> (record))->add (info);
+          return GST_PAD_PROBE_OK;
+        },
+        new RecordPtr (record_),
+        [] (gpointer record) { delete static_cast<RecordPtr *> (record); });
   }
   ~TextLog ()
   {
@@ -67,14 +73,15 @@ public:
 
   Items items () const
   {
-    const std::lock_guard lock (mutex_);
-    return items_;
+    const std::lock_guard lock (record_->mutex);
+    return record_->items;
   }
 
   bool wait (const Predicate &predicate, Milliseconds limit = patience ()) const
   {
-    std::unique_lock lock (mutex_);
-    return changed_.wait_for (lock, limit, [&] { return predicate (items_); });
+    std::unique_lock lock (record_->mutex);
+    return record_->changed.wait_for (
+        lock, limit, [&] { return predicate (record_->items); });
   }
 
   /* Until all before that time is out. */
@@ -164,70 +171,74 @@ private:
     return texts;
   }
 
-  gint64 running_ms (GstClockTime time) const
+  /* A callback of the probe may be under way when that is removed. */
+  struct Record
   {
-    const guint64 running
-        = gst_segment_to_running_time (&segment_, GST_FORMAT_TIME, time);
-    fail_unless (GST_CLOCK_TIME_IS_VALID (running));
-    return gint64 ((running + GST_MSECOND / 2) / GST_MSECOND);
-  }
-
-  void place (Item &item, GstClockTime time, GstClockTime duration) const
-  {
-    fail_unless (GST_CLOCK_TIME_IS_VALID (time));
-    fail_unless (GST_CLOCK_TIME_IS_VALID (duration));
-    item.pts = gint64 ((time + GST_MSECOND / 2) / GST_MSECOND);
-    item.start = running_ms (time);
-    item.end = running_ms (time + duration);
-  }
-
-  Item item_of (GstEvent *event)
-  {
-    Item item{ .type = GST_EVENT_TYPE (event), .text = {} };
-    GstClockTime time = 0;
-    GstClockTime duration = 0;
-    if (item.type == GST_EVENT_SEGMENT)
-      gst_event_copy_segment (event, &segment_);
-    if (item.type == GST_EVENT_GAP) {
-      gst_event_parse_gap (event, &time, &duration);
-      place (item, time, duration);
-    } else if (const GstStructure *s = gst_event_get_structure (event)) {
-      item.text = gst_structure_get_name (s);
+    void add (GstPadProbeInfo *info)
+    {
+      const std::lock_guard lock (mutex);
+      if (GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
+          (info->type & GST_PAD_PROBE_TYPE_BUFFER) != 0)
+        items.push_back (item_of (buffer));
+      else
+        items.push_back (item_of (GST_PAD_PROBE_INFO_EVENT (info)));
+      changed.notify_all ();
     }
-    return item;
-  }
 
-  Item item_of (GstBuffer *buffer) const
-  {
-    Item item{ .type = GST_EVENT_UNKNOWN, .text = {} };
-    GstMapInfo map;
-    fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
-    item.text.assign (reinterpret_cast<const char *> (map.data), map.size);
-    gst_buffer_unmap (buffer, &map);
-    place (item, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
-    return item;
-  }
+    gint64 running_ms (GstClockTime time) const
+    {
+      const guint64 running
+          = gst_segment_to_running_time (&segment, GST_FORMAT_TIME, time);
+      fail_unless (GST_CLOCK_TIME_IS_VALID (running));
+      return gint64 ((running + GST_MSECOND / 2) / GST_MSECOND);
+    }
 
-  static GstPadProbeReturn on_item (GstPad *, GstPadProbeInfo *info,
-                                    gpointer data)
-  {
-    auto *self = static_cast<TextLog *> (data);
-    const std::lock_guard lock (self->mutex_);
-    if (GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
-        (info->type & GST_PAD_PROBE_TYPE_BUFFER) != 0)
-      self->items_.push_back (self->item_of (buffer));
-    else
-      self->items_.push_back (self->item_of (GST_PAD_PROBE_INFO_EVENT (info)));
-    self->changed_.notify_all ();
-    return GST_PAD_PROBE_OK;
-  }
+    void place (Item &item, GstClockTime time, GstClockTime duration) const
+    {
+      fail_unless (GST_CLOCK_TIME_IS_VALID (time));
+      fail_unless (GST_CLOCK_TIME_IS_VALID (duration));
+      item.pts = gint64 ((time + GST_MSECOND / 2) / GST_MSECOND);
+      item.start = running_ms (time);
+      item.end = running_ms (time + duration);
+    }
+
+    Item item_of (GstEvent *event)
+    {
+      Item item{ .type = GST_EVENT_TYPE (event), .text = {} };
+      GstClockTime time = 0;
+      GstClockTime duration = 0;
+      if (item.type == GST_EVENT_SEGMENT)
+        gst_event_copy_segment (event, &segment);
+      if (item.type == GST_EVENT_GAP) {
+        gst_event_parse_gap (event, &time, &duration);
+        place (item, time, duration);
+      } else if (const GstStructure *s = gst_event_get_structure (event)) {
+        item.text = gst_structure_get_name (s);
+      }
+      return item;
+    }
+
+    Item item_of (GstBuffer *buffer) const
+    {
+      Item item{ .type = GST_EVENT_UNKNOWN, .text = {} };
+      GstMapInfo map;
+      fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
+      item.text.assign (reinterpret_cast<const char *> (map.data), map.size);
+      gst_buffer_unmap (buffer, &map);
+      place (item, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
+      return item;
+    }
+
+    GstSegment segment;
+    Items items;
+    std::mutex mutex;
+    std::condition_variable changed;
+  };
+  using RecordPtr = std::shared_ptr<Record>;
 
   GstPad *const pad_;
+  const RecordPtr record_ = std::make_shared<Record> ();
   gulong probe_;
-  GstSegment segment_;
-  Items items_;
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
 };
 
 } // namespace sischeck
