@@ -9,8 +9,9 @@
  * Takes what #GstSisSink takes, has its action signal `restart` and its
  * properties, but for those of #GstBaseSink, and posts the same messages; and
  * pushes each final result as a buffer of `text/x-raw, format=utf8`, with its
- * place in the stream and its length. In between are GAP events, so that the stream of text has no hole and
- * what combines it with video never waits for long:
+ * place in the stream and its length. In between are GAP events, so that the
+ * stream of text has no hole and what combines it with video never waits for
+ * long:
  *
  * * Of a live stream, text and gaps are at most #GstSisTranscriber:latency
  *   behind the audio, which is part of the pipeline's latency. A final that

@@ -329,7 +329,8 @@ GST_START_TEST (test_the_pacer_keeps_its_rate_and_makes_up_for_little)
                          + std::chrono::milliseconds (random () % 30),
                      90ms);
     }
-    fail_unless (double (sent.count ()) > 0.5 * rate * sischeck::scaled (3600) * 1e9);
+    fail_unless (double (sent.count ())
+                 > 0.5 * rate * sischeck::scaled (3600) * 1e9);
   }
 }
 GST_END_TEST;
