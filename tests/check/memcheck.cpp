@@ -18,7 +18,8 @@ gst_audio_converter_samples (GstAudioConverter *converter,
 {
   static const auto real
       = reinterpret_cast<decltype (&gst_audio_converter_samples)> (
-          dlsym (RTLD_NEXT, "gst_audio_converter_samples"));
+          dlsym (dlopen ("libgstaudio-1.0.so.0", RTLD_LAZY),
+                 "gst_audio_converter_samples"));
   const gboolean is_done
       = real (converter, flags, in, in_frames, out, out_frames);
   /* Mono S16: all that the service is sent. */
