@@ -21,7 +21,7 @@ namespace sis {
 namespace {
 
 constexpr std::chrono::microseconds between_looks
-    = std::chrono::milliseconds (100);
+    = std::chrono::milliseconds (50);
 
 /* A turn that is merely long may read many connections, each once. */
 constexpr int many_reads = 3;

@@ -24,7 +24,9 @@ namespace sis {
 class Watchdog : public std::enable_shared_from_this<Watchdog>
 {
 public:
-  static constexpr std::chrono::milliseconds longest_turn{ 2000 };
+  /* The more answers to pings are in libsoup's queue, the longer each takes:
+   * after 2 s one read of pings did not end in 15 s. */
+  static constexpr std::chrono::milliseconds longest_turn{ 500 };
 
   /* Watched for as long as somebody holds it. */
   class Watched
