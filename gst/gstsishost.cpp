@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 GST_DEBUG_CATEGORY_STATIC (gst_sis_debug);
 #define GST_CAT_DEFAULT gst_sis_debug
@@ -21,6 +22,31 @@ init_debug_category ()
     g_once_init_leave (&is_done, 1);
   }
 }
+
+/* Holds the bins that an element is in. Its messages pass through them on the
+ * thread that posts, and they do not hold themselves meanwhile: the application
+ * may drop them once NULL is reached, for which a message that it is just being
+ * told is waited for only so long. */
+class Ancestors
+{
+public:
+  explicit Ancestors (GstElement *element)
+  {
+    for (GstObject *parent = gst_object_get_parent (GST_OBJECT (element));
+         parent != nullptr; parent = gst_object_get_parent (parent))
+      held_.push_back (parent);
+  }
+  ~Ancestors ()
+  {
+    for (GstObject *parent : held_)
+      gst_object_unref (parent);
+  }
+  Ancestors (const Ancestors &) = delete;
+  Ancestors &operator= (const Ancestors &) = delete;
+
+private:
+  std::vector<GstObject *> held_;
+};
 
 /* Carries the session's words to the element as long as that lives. */
 class ElementListener final : public Listener
@@ -41,6 +67,7 @@ public:
     g_autoptr (GstElement) element = get ();
     if (element == nullptr)
       return;
+    const Ancestors ancestors (element);
     /* Before the message, from within which the application may go on to a
      * session of another run. */
     if (observer_)

@@ -112,6 +112,19 @@ that_leads_to (const std::string &what)
   return behaviour;
 }
 
+/* Nothing is told before audio comes. */
+void
+push_audio (GstElement *source)
+{
+  const auto samples = indexed_audio (0, 5 * 16000);
+  GstBuffer *buffer
+      = gst_buffer_new_memdup (samples.data (), samples.size () * 2);
+  GST_BUFFER_PTS (buffer) = 0;
+  GstFlowReturn flow = GST_FLOW_OK;
+  g_signal_emit_by_name (source, "push-buffer", buffer, &flow);
+  gst_buffer_unref (buffer);
+}
+
 } // namespace
 
 GST_START_TEST (test_the_last_reference_may_go_on_the_io_thread)
@@ -126,17 +139,72 @@ GST_START_TEST (test_the_last_reference_may_go_on_the_io_thread)
   g_autoptr (GstElement) source
       = gst_bin_get_by_name (GST_BIN (application.pipeline ()), "src");
   gst_element_set_state (application.pipeline (), GST_STATE_PLAYING);
-  /* Nothing is told before audio comes. */
-  const auto samples = indexed_audio (0, 5 * 16000);
-  GstBuffer *buffer
-      = gst_buffer_new_memdup (samples.data (), samples.size () * 2);
-  GST_BUFFER_PTS (buffer) = 0;
+  push_audio (source);
   GstFlowReturn flow = GST_FLOW_OK;
-  g_signal_emit_by_name (source, "push-buffer", buffer, &flow);
-  gst_buffer_unref (buffer);
   if (what == "sis-end")
     g_signal_emit_by_name (source, "end-of-stream", &flow);
   assert_same_text (application.wait (), "sis-io");
+}
+GST_END_TEST;
+
+/* What the application does on one thread while it is told something on
+ * another. */
+struct Parting
+{
+  bool wait_for (const bool &what)
+  {
+    std::unique_lock lock (mutex);
+    return changed.wait_for (lock, patience (), [&what] { return what; });
+  }
+  void note (bool &what)
+  {
+    const std::lock_guard lock (mutex);
+    what = true;
+    changed.notify_all ();
+  }
+
+  GWeakRef pipeline{};
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool is_told = false, has_left = false, is_done = false, was_there = false;
+};
+
+/* Of which GStreamer's bins, which are told by their children, know nothing. */
+GST_START_TEST (test_a_pipeline_lives_until_it_was_told)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Parting parting;
+  GstElement *pipeline
+      = gst_parse_launch (launch_line (server.url ()).c_str (), nullptr);
+  g_weak_ref_init (&parting.pipeline, pipeline);
+  const auto on_message
+      = [] (GstBus *, GstMessage *message, gpointer data) -> GstBusSyncReply {
+    auto *told = static_cast<Parting *> (data);
+    if (gst_message_has_name (message, "sis-start")) {
+      told->note (told->is_told);
+      told->wait_for (told->has_left);
+      g_autoptr (GstElement) there
+          = static_cast<GstElement *> (g_weak_ref_get (&told->pipeline));
+      told->was_there = there != nullptr;
+      told->note (told->is_done);
+    }
+    gst_message_unref (message);
+    return GST_BUS_DROP;
+  };
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  gst_bus_set_sync_handler (bus, on_message, &parting, nullptr);
+  g_autoptr (GstElement) source
+      = gst_bin_get_by_name (GST_BIN (pipeline), "src");
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  push_audio (source);
+  fail_unless (parting.wait_for (parting.is_told));
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pipeline);
+  parting.note (parting.has_left);
+  fail_unless (parting.wait_for (parting.is_done));
+  fail_unless (parting.was_there);
+  g_weak_ref_clear (&parting.pipeline);
 }
 GST_END_TEST;
 
@@ -149,6 +217,7 @@ farewell_suite (void)
   suite_add_tcase (suite, tcase);
   tcase_add_loop_test (tcase, test_the_last_reference_may_go_on_the_io_thread,
                        0, int (std::size (farewells)));
+  tcase_add_test (tcase, test_a_pipeline_lives_until_it_was_told);
   return suite;
 }
 
