@@ -211,7 +211,7 @@ bool
 Client::wait_for (const std::string &resp_type, std::size_t wanted)
 {
   return run_until ([&] { return count (resp_type) >= wanted; },
-                    std::chrono::seconds (60));
+                    std::chrono::seconds (300));
 }
 
 bool
