@@ -349,7 +349,7 @@ AudioInput::planes_of (const GstAudioBuffer &mapped, gsize skip, gsize frames,
   planes[0] = narrowed_.data ();
 }
 
-std::variant<std::monostate, AudioInput::Input, Failure>
+std::variant<std::monostate, AudioBlock, Failure>
 AudioInput::convert (GstBuffer *buffer, const GstSegment &segment)
 {
   release ();
@@ -370,29 +370,31 @@ AudioInput::convert (GstBuffer *buffer, const GstSegment &segment)
     return std::monostate{};
   }
 
-  Input input{ .anchor = anchor_at (clip.timestamp, segment) };
+  const Anchor anchor = anchor_at (clip.timestamp, segment);
   frames_in_ += clip.frames;
   const double length
-      = double (clip.frames) / input_rate_ * input.anchor.running_slope;
+      = double (clip.frames) / input_rate_ * anchor.running_slope;
   running_end_.reset ();
-  if (input.anchor.times.running_time != no_time)
-    running_end_ = input.anchor.times.running_time
-                   + Nanoseconds (std::llround (length * 1e9));
+  if (anchor.times.running_time != no_time)
+    running_end_
+        = anchor.times.running_time + Nanoseconds (std::llround (length * 1e9));
   gpointer planes[max_channels];
   planes_of (mapped, clip.skip, clip.frames, planes);
   if (converter_ == nullptr) {
-    input.audio = emit ({ static_cast<std::byte *> (planes[0]),
-                          clip.frames * format_.sample_bytes () });
+    AudioBlock audio = emit ({ static_cast<std::byte *> (planes[0]),
+                               clip.frames * format_.sample_bytes () });
+    audio.anchor = anchor;
     mapped_ = mapped;
     /* Up to eight planes live in the structure itself. */
     mapped_->planes = mapped_->priv_planes_arr;
     mapped_->map_infos = mapped_->priv_map_infos_arr;
-    return input;
+    return audio;
   }
   convert_frames (planes, clip.frames);
   gst_audio_buffer_unmap (&mapped);
-  input.audio = emit (converted_);
-  return input;
+  AudioBlock audio = emit (converted_);
+  audio.anchor = anchor;
+  return audio;
 }
 
 void

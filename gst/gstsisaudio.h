@@ -60,15 +60,10 @@ public:
   /* Worth a warning once: the channels have no positions, two were taken. */
   bool guesses_channels () const noexcept { return guesses_channels_; }
 
-  /* The time at which `buffer` plays and its audio, which stays on loan until
-   * release (); nothing if all of it lies outside the segment, a Failure if it
-   * does not hold what its caps say. */
-  struct Input
-  {
-    Anchor anchor;
-    AudioBlock audio;
-  };
-  std::variant<std::monostate, Input, Failure>
+  /* The audio of `buffer`, which stays on loan until release (), and when it
+   * plays; nothing if all of it lies outside the segment, a Failure if it does
+   * not hold what its caps say. */
+  std::variant<std::monostate, AudioBlock, Failure>
   convert (GstBuffer *buffer, const GstSegment &segment);
   void release ();
 

@@ -39,7 +39,7 @@ GstFlowReturn
 AudioFeed::offer (AudioBlock block)
 {
   /* Nothing is asked of most buffers but their own audio. */
-  if (block.bytes.empty ())
+  if (block.bytes.empty () && !block.anchor)
     return GST_FLOW_OK;
   return ask ([&] { return session_->offer (block); });
 }
@@ -145,10 +145,8 @@ AudioFeed::take (GstBuffer *buffer, const GstSegment &segment)
   auto converted = input_.convert (buffer, segment);
   if (const auto *failure = std::get_if<Failure> (&converted))
     return fail (*failure);
-  if (const auto *input = std::get_if<AudioInput::Input> (&converted)) {
-    session_->anchor (input->anchor);
-    ret = offer (input->audio);
-  }
+  if (const auto *audio = std::get_if<AudioBlock> (&converted))
+    ret = offer (*audio);
   input_.release ();
   return ret;
 }

@@ -3,6 +3,8 @@
 
 #include "sis/sessioncore.h"
 
+#include <utility>
+
 namespace sis {
 namespace {
 
@@ -49,12 +51,6 @@ void
 Session::set_live (bool is_live)
 {
   core_->shared.lock ()->is_live = is_live;
-}
-
-void
-Session::anchor (const Anchor &anchor)
-{
-  core_->shared.lock ()->timeline.add (anchor);
 }
 
 void
@@ -161,6 +157,8 @@ Session::offer (AudioBlock &block)
   core_->watchdog ().look ();
   const std::size_t sample = block.format.sample_bytes ();
   auto shared = core_->shared.lock ();
+  if (block.anchor)
+    shared->timeline.add (*std::exchange (block.anchor, std::nullopt));
   const auto is_stopped = [&shared] {
     return shared->interrupted || shared->paused || shared->flushing
            || shared->failed || shared->closed;

@@ -162,6 +162,7 @@ struct AudioBlock
   AudioStore::Kind kind = AudioStore::Kind::Audio;
   Position first = 0; /* of bytes[0] */
   std::span<const std::byte> bytes;
+  std::optional<Anchor> anchor; /* of samples that are yet to come */
 };
 
 /* Recognises one stream of audio, over as many of the service's sessions as it
@@ -195,11 +196,9 @@ public:
   /* Streaming thread. Audio comes at its own pace: it is not to be held up. */
   void set_live (bool is_live);
 
-  /* Streaming thread. Says what time it is at a sample that is yet to come. */
-  void anchor (const Anchor &anchor);
-
-  /* Streaming thread. Takes audio from the front of `block`, waiting for room
-   * or dropping audio; what is left of it afterwards is to be offered again. */
+  /* Streaming thread. Takes the anchor, and audio from the front of `block`,
+   * waiting for room or dropping audio; what is left of it afterwards is to be
+   * offered again. */
   Answer offer (AudioBlock &block);
 
   /* Streaming thread. The audio offered from now on is for another session of

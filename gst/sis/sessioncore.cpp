@@ -145,25 +145,24 @@ SessionCore::shut_down_on_loop ()
 }
 
 SessionCore::View
-SessionCore::view ()
+SessionCore::view (Shared &s) const
 {
-  auto s = shared.lock ();
-  const auto ready = s->store.ready_format ();
-  s->wants_audio = !ready;
+  const auto ready = s.store.ready_format ();
+  s.wants_audio = !ready;
   return View{
-    .generation = s->generation,
+    .generation = s.generation,
     .ready = ready,
-    .empty = s->store.empty (),
-    .eos = s->eos,
-    .draining = s->draining,
-    .at_break = s->store.is_at_break (),
+    .empty = s.store.empty (),
+    .eos = s.eos,
+    .draining = s.draining,
+    .at_break = s.store.is_at_break (),
     .idle = config_.idle_timeout.count () > 0
-            && Clock::now () - s->last_audio >= config_.idle_timeout,
-    .restart = s->restart,
-    .overflows = s->overflow.samples > 0,
-    .is_live = s->is_live,
-    .max_send_rate = s->tunables.max_send_rate,
-    .before_eviction = s->store.before_eviction (),
+            && Clock::now () - s.last_audio >= config_.idle_timeout,
+    .restart = s.restart,
+    .overflows = s.overflow.samples > 0,
+    .is_live = s.is_live,
+    .max_send_rate = s.tunables.max_send_rate,
+    .before_eviction = s.store.before_eviction (),
   };
 }
 
@@ -172,7 +171,7 @@ void
 SessionCore::step_on_loop ()
 {
   const auto keep = shared_from_this ();
-  const View now = view ();
+  const View now = view (*shared.lock ());
   if (now.generation != generation_)
     flush_on_loop (now.generation);
   if (now.overflows)
@@ -253,7 +252,6 @@ SessionCore::send_what_may_go_on_loop (View &now)
     }
     if (!send_on_loop (now))
       return false;
-    now = view ();
   }
   return true;
 }
@@ -409,9 +407,10 @@ SessionCore::on_writable_on_loop ()
   step_on_loop ();
 }
 
-/* False: there is nothing to send after all. */
+/* `now` is what it looks like afterwards: one look a message, as the streaming
+ * thread wants the lock as often. False: there is nothing to send after all. */
 bool
-SessionCore::send_on_loop (const View &now)
+SessionCore::send_on_loop (View &now)
 {
   const Position chunk = time_to_samples (config_.chunk_duration, config_.rate);
   const double rate = rate_limit_on_loop (now);
@@ -420,21 +419,21 @@ SessionCore::send_on_loop (const View &now)
     most = chunk;
   else if (is_kept_on_loop (now))
     most = std::max (chunk, now.before_eviction);
+  const std::size_t least = current_.format.min_message_bytes ();
   std::optional<AudioPiece> piece;
   Position fresh = 0;
   {
     auto s = shared.lock ();
     if (s->generation != generation_)
       return false;
-    const AudioAccount before = s->store.account ();
+    const Position replayed = s->store.replayed ();
     piece = s->store.next (current_.format, std::min (most, room_on_loop ()));
-    if (piece)
-      fresh = piece->samples ()
-              - (s->store.account ().replayed - before.replayed);
+    if (!piece)
+      return false;
+    fresh = piece->samples () - (s->store.replayed () - replayed);
+    s->stats.bytes_sent += std::max (piece->bytes.size (), least);
+    now = view (*s);
   }
-  if (!piece)
-    return false;
-  const std::size_t least = current_.format.min_message_bytes ();
   if (piece->bytes.size () >= least) {
     connection_->send_audio (piece->bytes);
   } else {
@@ -451,13 +450,12 @@ SessionCore::send_on_loop (const View &now)
                  Clock::now ());
   else
     pacer_.start (config_.chunk_duration, Clock::now ());
-  count_sent_on_loop (*piece, std::max (piece->bytes.size (), least), fresh);
+  count_sent_on_loop (*piece, fresh);
   return true;
 }
 
 void
-SessionCore::count_sent_on_loop (const AudioPiece &piece, std::size_t bytes,
-                                 Position fresh)
+SessionCore::count_sent_on_loop (const AudioPiece &piece, Position fresh)
 {
   current_.map.sent (piece.first, piece.end ());
   current_.sent_at.emplace_back (current_.map.length (), Clock::now ());
@@ -468,7 +466,6 @@ SessionCore::count_sent_on_loop (const AudioPiece &piece, std::size_t bytes,
     recovered_on_loop ();
   if (fresh > 0)
     idle_failures_ = 0;
-  shared.lock ()->stats.bytes_sent += bytes;
   drain_watch_.progress ();
 }
 

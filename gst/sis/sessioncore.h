@@ -151,7 +151,7 @@ private:
   static const char *name (State state) noexcept;
   static bool is_legal (State from, State to) noexcept;
   void set_state (State state);
-  View view ();
+  View view (Shared &s) const;
 
   /* Connection::Listener */
   void on_open_on_loop () override;
@@ -174,9 +174,8 @@ private:
   bool must_hear_on_loop (const View &now);
   double rate_limit_on_loop (const View &now) const noexcept;
   Nanoseconds wait_on_loop (const View &now);
-  bool send_on_loop (const View &now);
-  void count_sent_on_loop (const AudioPiece &piece, std::size_t bytes,
-                           Position fresh);
+  bool send_on_loop (View &now);
+  void count_sent_on_loop (const AudioPiece &piece, Position fresh);
   void shut_down_on_loop ();
 
   /* sessioncredentials.cpp: who asks */

@@ -182,15 +182,15 @@ Script::offer ()
                                      sisfuzz::longest_stream - offered_);
   if (samples <= 0)
     return;
-  AudioBlock block{ .format = format_,
-                    .kind = one_in (4) ? AudioStore::Kind::Silence
-                                       : AudioStore::Kind::Audio,
-                    .first = offered_,
-                    .bytes = sisfuzz::stream_of (format_, offered_, samples) };
+  AudioBlock block{
+    .format = format_,
+    .kind = one_in (4) ? AudioStore::Kind::Silence : AudioStore::Kind::Audio,
+    .first = offered_,
+    .bytes = sisfuzz::stream_of (format_, offered_, samples),
+    .anchor = Anchor{ .position = offered_,
+                      .times = { running_time_, running_time_, running_time_ } }
+  };
   wire_.offered (format_, offered_, samples);
-  session_->anchor (
-      { .position = offered_,
-        .times = { running_time_, running_time_, running_time_ } });
   const auto answer = session_->offer (block);
   fuzz_check ((answer == Session::Answer::Accepted)
               == (block.bytes.size () < format_.sample_bytes ()));

@@ -137,6 +137,7 @@ public:
   Position end () const noexcept { return end_; }
   Nanoseconds waiting () const noexcept;
   Position uncovered () const noexcept; /* sent or not, kept or not */
+  Position replayed () const noexcept { return account_.replayed; }
   AudioAccount account () const noexcept;
 
 private:
