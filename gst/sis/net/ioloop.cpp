@@ -29,7 +29,7 @@ struct Thread
 /* So many bells are answered together, at most so often: each turn of the main
  * loop looks at the sources of all connections. */
 constexpr std::size_t many_bells = 8;
-constexpr std::chrono::milliseconds between_answers{ 2 };
+constexpr std::chrono::milliseconds between_answers{ 3 };
 
 } // namespace
 
