@@ -129,32 +129,17 @@ store (Shared &shared, AudioBlock &block)
 /* For what the loop has to do first. */
 template <typename Predicate>
 static void
-wait (SessionCore &core, Guarded<Shared>::Access &shared, Predicate predicate)
-{
-  shared.wait (core.changed, [&] {
-    core.watchdog ().look ();
-    return predicate ();
-  });
-}
-
-/* Not for long: of many sinks that wait in turn for a loop that is held up, the
- * first one waits for all. */
-template <typename Predicate>
-static void
 wait_for_loop (SessionCore &core, Guarded<Shared>::Access &shared,
                Predicate predicate)
 {
   if (core.is_on_loop ())
     return;
-  const auto limit = delivery_limit - core.watchdog ().turn_length ();
-  if (!shared.wait_until (core.changed, Clock::now () + limit, predicate))
-    core.watchdog ().keep_looking ();
+  shared.wait_until (core.changed, Clock::now () + delivery_limit, predicate);
 }
 
 Session::Answer
 Session::offer (AudioBlock &block)
 {
-  core_->watchdog ().look ();
   const std::size_t sample = block.format.sample_bytes ();
   auto shared = core_->shared.lock ();
   if (block.anchor)
@@ -175,8 +160,8 @@ Session::offer (AudioBlock &block)
       store (*shared, block);
     else if (!leak (leaky_now (core_->config (), *shared), *shared, block)) {
       shared->waiting_for_room = true;
-      wait (*core_, shared,
-            [&] { return is_stopped () || shared->store.has_room (); });
+      shared.wait (core_->changed,
+                   [&] { return is_stopped () || shared->store.has_room (); });
       shared->waiting_for_room = false;
     }
     const bool has_audio = shared->wants_audio && shared->store.ready_format ();
@@ -203,7 +188,7 @@ Session::drain ()
   shared->eos = true;
   shared->draining = true;
   core_->wake ();
-  wait (*core_, shared, [&shared] {
+  shared.wait (core_->changed, [&shared] {
     return shared->drained || shared->interrupted || shared->paused
            || shared->flushing || shared->failed || shared->closed;
   });
@@ -228,7 +213,7 @@ Session::fail (const Failure &failure)
 {
   core_->fail (failure);
   auto shared = core_->shared.lock ();
-  wait (*core_, shared, [&shared] {
+  shared.wait (core_->changed, [&shared] {
     return shared->failed || shared->interrupted || shared->paused
            || shared->flushing || shared->closed;
   });

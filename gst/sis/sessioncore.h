@@ -82,7 +82,6 @@ public:
   Condition changed;
   void wake () noexcept { bell_.ring (); }
   bool is_on_loop () const noexcept { return loop_->is_current (); }
-  Watchdog &watchdog () const noexcept { return loop_->watchdog (); }
   const Config &config () const noexcept { return config_; }
 
   /* Any thread. */
@@ -223,6 +222,7 @@ private:
   void finish_overflow_on_loop ();
 
   /* sessionreplies.cpp: what the service says */
+  void receive_on_loop (ServerMessage message);
   void received_on_loop (const StartReply &reply);
   void received_on_loop (const Result &result);
   void received_on_loop (const ServiceEvent &event);

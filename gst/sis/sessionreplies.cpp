@@ -16,23 +16,27 @@ constexpr double nearly = 0.95;
 void
 SessionCore::on_text_on_loop (std::string_view text)
 {
+  receive_on_loop (parse (text));
+}
+
+void
+SessionCore::on_binary_on_loop (std::size_t length)
+{
+  receive_on_loop (
+      Malformed{ "a binary message of " + std::to_string (length) + " bytes" });
+}
+
+void
+SessionCore::receive_on_loop (ServerMessage message)
+{
   const auto keep = shared_from_this ();
   /* Its end may be in line behind many more. */
   if (shared.lock ()->closed) {
     drop_connection_on_loop ();
     return;
   }
-  ServerMessage message = parse (text);
   mask_on_loop (message);
   std::visit ([this] (const auto &said) { received_on_loop (said); }, message);
-}
-
-void
-SessionCore::on_binary_on_loop (std::size_t length)
-{
-  const auto keep = shared_from_this ();
-  received_on_loop (
-      Malformed{ "a binary message of " + std::to_string (length) + " bytes" });
 }
 
 bool

@@ -300,22 +300,53 @@ take_census ()
                  count_entries ("/proc/self/fd") };
 }
 
-bool
-wait_for_census (const Census &wanted)
+/* Nothing signals the end of a thread that nobody joins: hence a look now and
+ * then, with a condition that nobody rings. */
+template <typename Predicate>
+static bool
+look_until (Predicate predicate)
 {
-  /* Nothing signals the end of a thread that nobody joins: hence a look now
-   * and then, with a condition that nobody rings. */
-  const auto is_back = [&wanted] {
-    const Census now = take_census ();
-    return now.threads <= wanted.threads && now.files <= wanted.files;
-  };
   const auto deadline = std::chrono::steady_clock::now () + patience ();
   std::mutex mutex;
   std::condition_variable never;
   std::unique_lock lock (mutex);
-  while (!is_back () && std::chrono::steady_clock::now () < deadline)
+  while (!predicate ()) {
+    if (std::chrono::steady_clock::now () >= deadline)
+      return false;
     never.wait_for (lock, 10ms);
-  return is_back ();
+  }
+  return true;
+}
+
+bool
+wait_for_census (const Census &wanted)
+{
+  return look_until ([&wanted] {
+    const Census now = take_census ();
+    return now.threads <= wanted.threads && now.files <= wanted.files;
+  });
+}
+
+/* The threads of that name, by the kernel; a new one bears its parent's name
+ * for a moment. */
+static std::size_t
+count_threads (const char *name)
+{
+  std::size_t count = 0;
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, nullptr);
+  while (const char *entry = g_dir_read_name (dir)) {
+    const std::string path = std::string ("/proc/self/task/") + entry + "/comm";
+    g_autofree char *comm = nullptr;
+    if (g_file_get_contents (path.c_str (), &comm, nullptr, nullptr))
+      count += std::string (g_strchomp (comm)) == name;
+  }
+  return count;
+}
+
+bool
+wait_for_io_threads (std::size_t count)
+{
+  return look_until ([count] { return count_threads ("sis-io") == count; });
 }
 
 std::string

@@ -129,6 +129,8 @@ struct Census
 Census take_census ();
 /* Until the process is back at what it was, or false. */
 bool wait_for_census (const Census &wanted);
+/* Until so many I/O threads are left, or false. */
+bool wait_for_io_threads (std::size_t count);
 
 /* Raw appsrc in S16LE mono at 16 kHz in front of a sink with `properties`. */
 std::string launch_line (const std::string &url,

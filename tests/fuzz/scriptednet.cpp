@@ -245,7 +245,7 @@ Condition::wait_until (std::unique_lock<std::mutex> &lock,
 
 /* The loop */
 
-IoLoop::IoLoop () : watchdog_ (std::make_shared<Watchdog> ()) {}
+IoLoop::IoLoop () {}
 IoLoop::~IoLoop () = default;
 
 std::shared_ptr<IoLoop>

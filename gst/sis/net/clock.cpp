@@ -12,7 +12,7 @@ Clock::now () noexcept
 void
 Condition::wait (std::unique_lock<std::mutex> &lock)
 {
-  condition_.wait_for (lock, std::chrono::seconds (1));
+  condition_.wait (lock);
 }
 
 bool

@@ -24,7 +24,6 @@ struct Clock
 class Condition
 {
 public:
-  /* Wakes once a second at the latest. */
   void wait (std::unique_lock<std::mutex> &lock);
   /* False once the time is past. */
   bool wait_until (std::unique_lock<std::mutex> &lock, Clock::time_point time);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sis/net/connection.h"
 
+#include "sis/net/fairstream.h"
 #include "sis/protocol/message.h"
 
 #include <libsoup/soup.h>
@@ -58,9 +59,10 @@ private:
   }
 
   /* libsoup sees the end of the stream and closes; a TLS close does not wait
-   * for a peer that does not read. */
+   * for a peer that does not read, nor do we for one that does not end. */
   void cut ()
   {
+    end_reading (websocket_.get ());
     if (socket_ != nullptr)
       g_socket_shutdown (socket_.get (), TRUE, TRUE, nullptr);
   }
@@ -121,7 +123,6 @@ Connection::forget_websocket ()
   if (writable_ != nullptr)
     g_source_destroy (writable_.get ());
   writable_.reset ();
-  watched_.reset ();
   keepalive_timer_.stop ();
   g_signal_handlers_disconnect_by_data (websocket_.get (), this);
   websocket_.reset ();
@@ -144,7 +145,6 @@ void
 Connection::take_socket (GSocket *socket)
 {
   socket_ = share (socket);
-  watched_ = loop_->watchdog ().add (g_socket_get_fd (socket));
   g_socket_set_option (socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent_low_water,
                        nullptr);
   const std::chrono::milliseconds user_timeout = 2 * keepalive_;
@@ -175,7 +175,7 @@ Connection::on_connected (GObject *session, GAsyncResult *result, void *data)
 void
 Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
 {
-  websocket_ = std::move (websocket);
+  websocket_ = read_fairly (std::move (websocket));
   soup_websocket_connection_set_max_incoming_payload_size (websocket_.get (),
                                                            max_message_length);
   g_signal_connect (websocket_.get (), "message",
@@ -184,7 +184,7 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
                       gsize length = 0;
                       auto *text = static_cast<const char *> (
                           g_bytes_get_data (bytes, &length));
-                      self->heard_message ();
+                      self->heard ();
                       if (type == SOUP_WEBSOCKET_DATA_TEXT)
                         self->listener_.on_text_on_loop ({ text, length });
                       else
@@ -206,7 +206,7 @@ Connection::opened (GObjectPtr<SoupWebsocketConnection> websocket)
           self->lost ({});
         }),
         this);
-  heard_message ();
+  heard ();
   start_keepalive ();
   listener_.on_open_on_loop ();
 }
@@ -216,14 +216,6 @@ Connection::heard ()
 {
   has_heard_ = true;
   last_heard_ = Clock::now ();
-}
-
-void
-Connection::heard_message ()
-{
-  heard ();
-  if (watched_ != nullptr)
-    watched_->note_message ();
 }
 
 void
@@ -269,8 +261,6 @@ void
 Connection::lost (std::string how)
 {
   auto websocket = share (websocket_.get ());
-  if (watched_ != nullptr && watched_->is_cut ())
-    how = watched_->reason ();
   forget_websocket ();
   Failure failure{ .kind = FailureKind::Lost,
                    .cause = FailureCause::Lost,

@@ -84,7 +84,6 @@ private:
   void take_socket (GSocket *socket);
   void opened (GObjectPtr<SoupWebsocketConnection> websocket);
   void heard ();
-  void heard_message ();
   void start_keepalive ();
   void check_keepalive ();
   void lost (std::string how);
@@ -98,7 +97,6 @@ private:
   Timer bad_news_;
   Timer keepalive_timer_;
   GObjectPtr<GSocket> socket_;
-  std::shared_ptr<Watchdog::Watched> watched_; /* while there is a socket */
   GObjectPtr<SoupWebsocketConnection> websocket_;
   GSourcePtr writable_;
   Clock::time_point last_heard_{};

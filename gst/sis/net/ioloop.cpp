@@ -38,10 +38,7 @@ constexpr std::chrono::milliseconds between_answers{ 3 };
 class IoLoop::Agenda
 {
 public:
-  Agenda (GMainContext *context, std::shared_ptr<Watchdog> watchdog)
-      : context_ (context), watchdog_ (std::move (watchdog))
-  {
-  }
+  explicit Agenda (GMainContext *context) : context_ (context) {}
 
   /* The source holds the agenda. */
   static void attach (const std::shared_ptr<Agenda> &agenda);
@@ -82,7 +79,6 @@ private:
   void wake () const;
 
   GMainContext *const context_; /* lives as long as the source */
-  const std::shared_ptr<Watchdog> watchdog_;
   Guarded<Inbox> inbox_;
   std::set<std::pair<Clock::time_point, Timer *>> timers_;
   std::vector<Bell *> answered_;
@@ -104,7 +100,6 @@ IoLoop::Agenda::attach (const std::shared_ptr<Agenda> &agenda)
     [] (GSource *source, int *timeout) -> gboolean {
       Agenda &self = *reinterpret_cast<Source *> (source)->agenda;
       *timeout = -1;
-      self.watchdog_->end_turn ();
       const auto next = self.next ();
       if (!next)
         return FALSE;
@@ -114,9 +109,7 @@ IoLoop::Agenda::attach (const std::shared_ptr<Agenda> &agenda)
       return *timeout == 0;
     },
     [] (GSource *source) -> gboolean {
-      Agenda &self = *reinterpret_cast<Source *> (source)->agenda;
-      self.watchdog_->begin_turn ();
-      return self.is_due (source);
+      return reinterpret_cast<Source *> (source)->agenda->is_due (source);
     },
     [] (GSource *source, GSourceFunc, void *) -> gboolean {
       const auto keep = reinterpret_cast<Source *> (source)->agenda;
@@ -253,8 +246,7 @@ IoLoop::acquire ()
 IoLoop::IoLoop ()
     : context_ (g_main_context_new ()),
       loop_ (g_main_loop_new (context_.get (), FALSE)),
-      watchdog_ (std::make_shared<Watchdog> ()),
-      agenda_ (std::make_shared<Agenda> (context_.get (), watchdog_))
+      agenda_ (std::make_shared<Agenda> (context_.get ()))
 {
   Agenda::attach (agenda_);
   auto *thread = new Thread{

@@ -4,7 +4,6 @@
 #include "sis/base/glibptr.h"
 #include "sis/net/clock.h"
 #include "sis/net/iamtokens.h"
-#include "sis/net/watchdog.h"
 
 #include <chrono>
 #include <functional>
@@ -40,9 +39,6 @@ public:
   std::shared_ptr<HttpSession>
   http_session_on_loop (const HttpSession::Settings &settings);
 
-  /* Any thread. */
-  Watchdog &watchdog () const noexcept { return *watchdog_; }
-
   /* On the loop. */
   IamTokens &tokens_on_loop () noexcept { return tokens_; }
 
@@ -56,7 +52,6 @@ private:
 
   GMainContextPtr context_;
   GMainLoopPtr loop_;
-  const std::shared_ptr<Watchdog> watchdog_;
   std::shared_ptr<Agenda> agenda_;
   std::vector<std::weak_ptr<HttpSession>> http_sessions_;
   IamTokens tokens_;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* A peer that sends without a pause and reads nothing, beside healthy ones. */
+/* A peer that sends without a pause and reads nothing, alone and beside healthy
+ * ones. */
 #include "attack.h"
 
+#include "failing.h"
+#include "scale.h"
 #include "server.h"
 #include "stage.h"
 
@@ -14,14 +17,12 @@ using sistest::encode_frame;
 
 namespace {
 
-/* Each one is answered, and the answers stay. */
 std::string
-pings ()
+repeated (const std::string &frame)
 {
-  const std::string ping = encode_frame (Opcode::Ping, "");
   std::string bytes;
   while (bytes.size () < 65536)
-    bytes += ping;
+    bytes += frame;
   return bytes;
 }
 
@@ -30,21 +31,48 @@ std::string
 objects ()
 {
   std::string text = R"({"resp_type":"RESULT","segments":[{})";
-  for (int i = 0; i < 60000; i++)
+  for (int i = 0; i < scaled (60000); i++)
     text += ",{}";
   return encode_frame (Opcode::Text, text + "]}");
+}
+
+/* Each one is answered, and the answers stay. */
+std::string
+pings ()
+{
+  return repeated (encode_frame (Opcode::Ping, ""));
+}
+
+/* What means nothing, and is read to no end. */
+const std::vector<std::string> &
+idle_talk ()
+{
+  static const std::vector<std::string> all{
+    objects (),
+    repeated (encode_frame (Opcode::Text, "{}")),
+    repeated (encode_frame (Opcode::Text, R"({"resp_type":"EVENT"})")),
+    repeated (encode_frame (Opcode::Binary, "")),
+    repeated (encode_frame (Opcode::Pong, "")),
+    repeated (encode_frame (Opcode::Text, "", false)
+              + encode_frame (Opcode::Continuation, "")),
+  };
+  return all;
 }
 
 class Flood
 {
 public:
-  explicit Flood (const std::string &bytes) : attack ("reconnect=never ")
+  explicit Flood (const std::string &bytes, const std::string &properties = {})
+      : attack ("reconnect=never " + properties)
   {
     attack.answer_start ();
     thread_ = std::thread ([this, bytes] {
       while (!is_over_ && attack.peer->write (bytes, patience ())) {
+        is_running_ = true;
+        is_running_.notify_all ();
       }
     });
+    is_running_.wait (false);
   }
   ~Flood ()
   {
@@ -57,75 +85,132 @@ public:
 
   void assert_cut () { fail_unless (attack.peer->wait_for_end (patience ())); }
 
+  void assert_too_many_pings ()
+  {
+    const Problem problem = only_error (*attack.pipeline);
+    fail_unless (problem.text.find ("more pings") != std::string::npos, "%s",
+                 problem.text.c_str ());
+    assert_cut ();
+  }
+
   Attack attack;
 
 private:
-  std::atomic<bool> is_over_{ false };
+  std::atomic<bool> is_running_{ false }, is_over_{ false };
   std::thread thread_;
 };
 
 void
-push_sentence (Pipeline &pipeline)
+assert_all_is_well (Pipeline &pipeline)
 {
-  pipeline.push (indexed_audio (0, 2500 * per_ms));
-}
-
-void
-wait_until_held_up (Pipeline &pipeline)
-{
-  do
-    push_sentence (pipeline);
-  while (pipeline.wait_for_element_message ("sis-result", 300ms) != nullptr);
+  pipeline.end ();
+  fail_unless (pipeline.wait_for_eos ());
+  fail_unless (pipeline.from_sink (GST_MESSAGE_ERROR).empty ());
+  fail_unless (pipeline.from_sink (GST_MESSAGE_WARNING).empty ());
 }
 
 } // namespace
 
-/* They go on, slowly where the flood leaves pauses; else the one that is
- * flooded is told why. */
-GST_START_TEST (test_a_flood_holds_up_no_other_for_long)
+/* One that sends as fast as it can, and one that does so in its own time. */
+GST_START_TEST (test_idle_talk_holds_up_no_other)
 {
-  for (const std::string &bytes : { pings (), objects () }) {
-    sistest::Server server;
-    fail_unless (server.start ());
-    Pipeline healthy (launch_line (server.url ()));
-    healthy.play ();
-    push_sentence (healthy);
-    fail_unless (healthy.wait_for_element_message ("sis-result"));
-    Flood flood (bytes);
-    const auto deadline = std::chrono::steady_clock::now () + patience ();
-    GstMessage *error = nullptr;
-    int heard = 0;
-    while (error == nullptr && std::chrono::steady_clock::now () < deadline) {
-      push_sentence (healthy);
-      heard
-          += healthy.wait_for_element_message ("sis-result", 100ms) != nullptr;
-      error = flood.attack.pipeline->wait_for (GST_MESSAGE_ERROR, 1ms);
-    }
-    if (error != nullptr) {
-      const Problem problem (error);
-      fail_unless (problem.text.find ("without a pause") != std::string::npos,
-                   "%s", problem.text.c_str ());
-      flood.assert_cut ();
-    }
-    fail_unless (error != nullptr || heard >= 4, "%d results", heard);
-    healthy.end ();
-    fail_unless (healthy.wait_for_eos ());
-    fail_unless (healthy.from_sink (GST_MESSAGE_ERROR).empty ());
-    fail_unless (healthy.from_sink (GST_MESSAGE_WARNING).empty ());
-  }
+  sistest::Server server;
+  server.script ({ { .recognizer = sistest::index_recognizer () } });
+  fail_unless (server.start ());
+  Pipeline fast (launch_line (server.url ()));
+  Pipeline slow (launch_line (server.url (), "max-send-rate=8 "));
+  fast.play ();
+  slow.play ();
+  Flood flood (idle_talk ()[std::size_t (__i__)]);
+  const auto push = [] (Pipeline &pipeline, std::size_t seconds) {
+    for (std::size_t i = 0; i < seconds; i++)
+      pipeline.push (indexed_audio (i * 16000, 16000),
+                     i == 0 ? 0 : GST_CLOCK_TIME_NONE);
+  };
+  const auto many = scaled<std::size_t> (60), few = scaled<std::size_t> (16);
+  push (fast, many);
+  push (slow, few);
+  assert_all_is_well (fast);
+  assert_all_is_well (slow);
+  assert_same_text (fast.finals (), index_words (0, 10 * many));
+  assert_same_text (slow.finals (), index_words (0, 10 * few));
+  fail_unless (flood.attack.pipeline->from_sink (GST_MESSAGE_ERROR).empty ());
 }
 GST_END_TEST;
 
-/* Nor does it go on behind what gave it up, where nobody else looks. */
+/* No answer comes: that has its time, whatever else comes. */
+GST_START_TEST (test_idle_talk_delays_no_end)
+{
+  {
+    Flood flood (idle_talk ()[std::size_t (__i__)],
+                 "timeout=" + std::to_string (patience () / 15s) + " ");
+    flood.attack.pipeline->end ();
+    fail_unless (flood.attack.pipeline->wait_for_eos ());
+    const auto warnings
+        = flood.attack.pipeline->from_sink (GST_MESSAGE_WARNING);
+    fail_unless (!warnings.empty ());
+    const Problem problem (warnings.back ());
+    fail_unless (problem.text.find ("last transcripts") != std::string::npos,
+                 "%s", problem.text.c_str ());
+    flood.attack.pipeline->set_state (GST_STATE_NULL);
+    flood.assert_cut ();
+  }
+  fail_unless (wait_for_io_threads (0));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_too_many_pings_are_an_error)
+{
+  sistest::Server server;
+  fail_unless (server.start ());
+  Pipeline healthy (launch_line (server.url ()));
+  healthy.play ();
+  Flood flood (pings ());
+  healthy.push (indexed_audio (0, 16000));
+  assert_all_is_well (healthy);
+  flood.assert_too_many_pings ();
+}
+GST_END_TEST;
+
+/* Where nobody comes by. */
+GST_START_TEST (test_too_many_pings_are_an_error_in_paused)
+{
+  Attack attack;
+  attack.answer_start ();
+  attack.pipeline->set_state (GST_STATE_PAUSED);
+  attack.send (pings ());
+  const Problem problem = only_error (*attack.pipeline);
+  fail_unless (problem.text.find ("more pings") != std::string::npos, "%s",
+               problem.text.c_str ());
+}
+GST_END_TEST;
+
+/* A peer that reads the answers may ask often. */
+GST_START_TEST (test_many_pings_in_time_are_answered)
+{
+  Attack attack;
+  attack.answer_start ();
+  for (int i = 0; i < 2; i++) {
+    for (int sent = 0; sent < 900; sent++)
+      attack.peer->write_frame (Opcode::Ping, "");
+    for (int pongs = 0; pongs < 900;) {
+      const auto frame = attack.peer->read_frame (patience ());
+      fail_unless (frame.has_value ());
+      pongs += frame->opcode == Opcode::Pong;
+    }
+    fail_unless (attack.pipeline->wait_for (GST_MESSAGE_ERROR, 1100ms)
+                 == nullptr);
+  }
+  attack.say (result_of ("one"));
+  attack.finish ("one");
+}
+GST_END_TEST;
+
+/* Nor does it go on behind what gave it up. */
 GST_START_TEST (test_a_flood_ends_with_its_element)
 {
-  for (const std::string &bytes : { pings (), objects () }) {
-    sistest::Server server;
-    fail_unless (server.start ());
-    Pipeline other (launch_line (server.url ()));
-    other.play ();
+  for (const std::string &bytes : idle_talk ()) {
     Flood flood (bytes);
-    wait_until_held_up (other);
     flood.attack.pipeline->set_state (GST_STATE_NULL);
     flood.assert_cut ();
   }
@@ -141,11 +226,10 @@ GST_START_TEST (test_a_flood_does_not_add_up_over_state_changes)
   for (auto &pipeline : pipelines) {
     pipeline = std::make_unique<Pipeline> (launch_line (server.url ()));
     pipeline->play ();
-    push_sentence (*pipeline);
+    pipeline->push (indexed_audio (0, 40000));
     fail_unless (pipeline->wait_for_element_message ("sis-result"));
   }
-  Flood flood (pings ());
-  wait_until_held_up (*pipelines[0]);
+  Flood flood (objects ());
   const auto since = std::chrono::steady_clock::now ();
   for (auto &pipeline : pipelines)
     pipeline->set_state (GST_STATE_NULL);
@@ -160,9 +244,14 @@ flood_suite (void)
 {
   Suite *suite = suite_create ("flood");
   TCase *tcase = tcase_create ("general");
+  const int kinds = int (idle_talk ().size ());
   tcase_set_timeout (tcase, 60);
   suite_add_tcase (suite, tcase);
-  tcase_add_test (tcase, test_a_flood_holds_up_no_other_for_long);
+  tcase_add_loop_test (tcase, test_idle_talk_holds_up_no_other, 0, kinds);
+  tcase_add_loop_test (tcase, test_idle_talk_delays_no_end, 0, kinds);
+  tcase_add_test (tcase, test_too_many_pings_are_an_error);
+  tcase_add_test (tcase, test_too_many_pings_are_an_error_in_paused);
+  tcase_add_test (tcase, test_many_pings_in_time_are_answered);
   tcase_add_test (tcase, test_a_flood_ends_with_its_element);
   tcase_add_test (tcase, test_a_flood_does_not_add_up_over_state_changes);
   return suite;

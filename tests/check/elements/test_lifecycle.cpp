@@ -31,33 +31,6 @@ assert_stops_at_once (Pipeline &pipeline)
                int (took / Milliseconds (1)));
 }
 
-/* The threads of that name, by the kernel. */
-std::size_t
-count_threads (const char *name)
-{
-  std::size_t count = 0;
-  g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, nullptr);
-  while (const char *entry = g_dir_read_name (dir)) {
-    const std::string path = std::string ("/proc/self/task/") + entry + "/comm";
-    g_autofree char *comm = nullptr;
-    if (g_file_get_contents (path.c_str (), &comm, nullptr, nullptr))
-      count += std::string (g_strchomp (comm)) == name;
-  }
-  return count;
-}
-
-/* Nobody tells of a thread's end, and a new one bears its parent's name for a
- * moment; nothing is ever on this bus. */
-bool
-wait_for_io_threads (std::size_t count)
-{
-  const auto deadline = Clock::now () + patience ();
-  g_autoptr (GstBus) bus = gst_bus_new ();
-  while (count_threads ("sis-io") != count && Clock::now () < deadline)
-    gst_bus_timed_pop (bus, 10 * GST_MSECOND);
-  return count_threads ("sis-io") == count;
-}
-
 /* Counts the buffers that enter the sink. */
 class BufferCounter
 {

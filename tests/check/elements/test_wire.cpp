@@ -4,14 +4,6 @@
 #include "attack.h"
 #include "stats.h"
 
-#include <atomic>
-#include <cerrno>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 using namespace sischeck;
 using sistest::encode_frame;
 
@@ -91,21 +83,7 @@ assert_lost (Attack &attack, const char *what)
       text_of (attack.pipeline->named ("sis-end").back (), "reason"), "LOST");
 }
 
-/* The kernel tells nothing about connections. */
-std::atomic<bool> is_kernel_silent;
-
 } // namespace
-
-/* In place of the C library's, for the plugin too. */
-extern "C" __attribute__ ((visibility ("default"))) int
-getsockopt (int fd, int level, int name, void *value, socklen_t *size) noexcept
-{
-  if (is_kernel_silent && level == IPPROTO_TCP && name == TCP_INFO) {
-    errno = ENOPROTOOPT;
-    return -1;
-  }
-  return int (syscall (SYS_getsockopt, fd, level, name, value, size));
-}
 
 GST_START_TEST (test_a_violation_is_a_lost_connection)
 {
@@ -247,27 +225,6 @@ GST_START_TEST (test_what_follows_a_close_is_not_heard)
 }
 GST_END_TEST;
 
-/* Nothing is known of what waits unread: that is no message without an end. */
-GST_START_TEST (test_a_kernel_that_tells_nothing_is_no_loss)
-{
-  Attack attack;
-  attack.answer_start ();
-  is_kernel_silent = true;
-  const std::string text = result_of ("one");
-  attack.peer->write_frame (Opcode::Text, text.substr (0, 9), false);
-  attack.peer->write_frame (Opcode::Ping, "heard?");
-  for (auto frame = attack.peer->read_frame (patience ());
-       !frame || frame->opcode != Opcode::Pong;
-       frame = attack.peer->read_frame (patience ()))
-    fail_unless (frame.has_value (), "no pong");
-  attack.peer->write_frame (Opcode::Continuation, text.substr (9));
-  fail_unless (attack.pipeline->wait_for_element_message ("sis-result"));
-  is_kernel_silent = false;
-  attack.finish ("one");
-  assert_equals_int (attack.warnings (), 0);
-}
-GST_END_TEST;
-
 static Suite *
 wire_suite (void)
 {
@@ -285,7 +242,6 @@ wire_suite (void)
   tcase_add_test (tcase, test_binary_messages_are_left_out);
   tcase_add_test (tcase, test_a_close_is_a_lost_connection);
   tcase_add_test (tcase, test_what_follows_a_close_is_not_heard);
-  tcase_add_test (tcase, test_a_kernel_that_tells_nothing_is_no_loss);
   return suite;
 }
 
