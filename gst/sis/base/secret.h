@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "sis/base/glibptr.h"
+
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +19,16 @@ class Secret
 public:
   Secret () = default;
   explicit Secret (std::string_view value) : value_ (value) {}
+  /* Several parts, of which no copy is left behind. */
+  Secret (std::initializer_list<std::string_view> parts)
+  {
+    std::size_t size = 0;
+    for (std::string_view part : parts)
+      size += part.size ();
+    value_.reserve (size);
+    for (std::string_view part : parts)
+      value_ += part;
+  }
   Secret (const Secret &other) = default;
   Secret (Secret &&other) noexcept : value_ (other.value_) { other.wipe (); }
   ~Secret () { wipe (); }
@@ -49,5 +62,15 @@ private:
 
   std::string value_;
 };
+
+/* What a C function made of a secret; its own copy is overwritten. */
+inline Secret
+take_secret (GCharPtr text)
+{
+  const std::string_view value = text.get ();
+  Secret secret (value);
+  explicit_bzero (text.get (), value.size ());
+  return secret;
+}
 
 } // namespace sis

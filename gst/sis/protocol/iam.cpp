@@ -78,11 +78,8 @@ build_token_request (const Login &login, std::string_view project_id)
   const json::NodePtr root (json_builder_get_root (b));
   const GeneratorPtr generator (json_generator_new ());
   json_generator_set_root (generator.get (), root.get ());
-  gsize length = 0;
-  const GCharPtr text (json_generator_to_data (generator.get (), &length));
-  Secret body (std::string_view (text.get (), length));
-  explicit_bzero (text.get (), length);
-  return body;
+  return take_secret (
+      GCharPtr (json_generator_to_data (generator.get (), nullptr)));
 }
 
 std::optional<std::chrono::milliseconds>

@@ -15,12 +15,11 @@ default_port (const std::string &scheme)
   return scheme == "http" ? 80 : 1080;
 }
 
-std::string
+Secret
 encoded (const Secret &part)
 {
-  const GCharPtr text (
-      g_uri_escape_string (part.value ().c_str (), nullptr, FALSE));
-  return text.get ();
+  return take_secret (
+      GCharPtr (g_uri_escape_string (part.value ().c_str (), nullptr, FALSE)));
 }
 
 bool
@@ -50,10 +49,11 @@ Proxy::full_url () const
 {
   if (user.empty () && password.empty ())
     return Secret (url ());
-  std::string userinfo = encoded (user);
-  if (!password.empty ())
-    userinfo += ":" + encoded (password);
-  return Secret (scheme + "://" + userinfo + "@" + name ());
+  const std::string_view colon = password.empty () ? "" : ":";
+  return {
+    scheme, "://",  encoded (user).value (), colon, encoded (password).value (),
+    "@",    name ()
+  };
 }
 
 std::vector<Secret>
@@ -61,11 +61,12 @@ Proxy::secrets () const
 {
   if (user.empty () && password.empty ())
     return {};
-  const std::string both = user.value () + ":" + password.value ();
-  const GCharPtr basic (g_base64_encode (
-      reinterpret_cast<const guchar *> (both.data ()), both.size ()));
+  const Secret both{ user.value (), ":", password.value () };
+  const Secret basic = take_secret (GCharPtr (
+      g_base64_encode (reinterpret_cast<const guchar *> (both.value ().data ()),
+                       both.value ().size ())));
   /* The padding may be left out. */
-  std::string_view header = basic.get ();
+  std::string_view header = basic.value ();
   while (header.ends_with ('='))
     header.remove_suffix (1);
   return { user, password, Secret (header) };
