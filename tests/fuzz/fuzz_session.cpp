@@ -144,6 +144,8 @@ Script::step ()
     remote_step ();
   else
     time_step ();
+  /* The loop may send at once what comes after audio that was dropped. */
+  check_account ();
   if (!one_in (4))
     world_.run_loop ();
   check_account ();
