@@ -30,9 +30,9 @@ void
 SessionCore::receive_on_loop (ServerMessage message)
 {
   const auto keep = shared_from_this ();
-  /* Its end may be in line behind many more. */
+  /* What is to shut it down may be in line behind many more messages. */
   if (shared.lock ()->closed) {
-    drop_connection_on_loop ();
+    shut_down_on_loop ();
     return;
   }
   mask_on_loop (message);
