@@ -59,6 +59,9 @@ TextOutput::reset (State &state)
   state.track = TextTrack (state.settings.lateness);
   state.flow = GST_FLOW_OK;
   state.input_end = {};
+  for (Stretch &stretch : state.segments)
+    if (stretch.stream_start != nullptr)
+      state.stream_start = std::move (stretch.stream_start);
   state.next_segment.reset ();
   state.segments.clear ();
   gst_segment_init (&state.segment, GST_FORMAT_TIME);
@@ -83,8 +86,9 @@ TextOutput::open (const Settings &settings)
   auto state = state_.lock ();
   state->settings = settings;
   state->longest_delay = {};
-  state->stream_start.reset ();
   reset (*state);
+  state->next_stream_start.reset ();
+  state->stream_start.reset ();
   state->has_failed = state->is_held = false;
   state->upstream_latency = {};
   state->late = 0;
@@ -160,7 +164,7 @@ TextOutput::resume ()
 void
 TextOutput::begin_stream (GstEvent *stream_start)
 {
-  state_.lock ()->stream_start.reset (gst_event_ref (stream_start));
+  state_.lock ()->next_stream_start.reset (gst_event_ref (stream_start));
 }
 
 /* Of a stream that has no time, time is made. */
@@ -173,7 +177,21 @@ TextOutput::begin_segment (GstEvent *segment)
                 .seqnum = gst_event_get_seqnum (segment) };
   if (of_input->format != GST_FORMAT_TIME)
     gst_segment_init (&next.segment, GST_FORMAT_TIME);
-  state_.lock ()->next_segment = next;
+  state_.lock ()->next_segment = std::move (next);
+}
+
+/* The first stream begins with the first output; others wait for their turn. */
+void
+TextOutput::begin_stretch (State &state, Nanoseconds start)
+{
+  if (!state.track.has_begun () && state.next_stream_start != nullptr)
+    state.stream_start = std::move (state.next_stream_start);
+  auto next = std::exchange (state.next_segment, std::nullopt);
+  if (!next)
+    return;
+  next->start = start;
+  next->stream_start = std::move (state.next_stream_start);
+  state.segments.push_back (std::move (*next));
 }
 
 void
@@ -191,10 +209,7 @@ TextOutput::take_input (Nanoseconds start, Nanoseconds end, bool is_live)
   state->is_live = is_live;
   state->is_taking = true;
   const bool is_first = !state->track.has_begun ();
-  if (auto next = std::exchange (state->next_segment, std::nullopt)) {
-    next->start = is_first ? start : start + state->settings.lateness;
-    state->segments.push_back (*next);
-  }
+  begin_stretch (*state, is_first ? start : start + state->settings.lateness);
   if (is_first)
     state->track.begin (start);
   else if (start > state->input_end)
@@ -246,8 +261,7 @@ void
 TextOutput::finish (GstEvent *eos)
 {
   auto state = state_.lock ();
-  if (auto next = std::exchange (state->next_segment, std::nullopt))
-    state->segments.push_back (*next);
+  begin_stretch (*state, Nanoseconds::max ());
   state->track.settle (state->input_end);
   state->eos.reset (gst_event_ref (eos));
   changed (state);
@@ -470,31 +484,45 @@ TextOutput::take_output (const Access &state)
     state->item = state->track.next ();
   take_item (state, output);
   output.events = std::exchange (state->events, {});
-  if (!output.item)
+  if (!output.item && state->segments.empty ())
     output.eos = std::move (state->eos);
   output.segment = state->segment;
   return output;
 }
 
-/* Segments that the item reaches come before it; a gap that goes on into the
- * next one is cut there. Without an item it is the end, and all come. */
+/* Up to where what goes out next has come; all is out before. */
+Nanoseconds
+TextOutput::reached (const Access &state) noexcept
+{
+  if (!state->item)
+    return state->eos != nullptr
+               ? Nanoseconds::max ()
+               : state->track.position () + state->settings.lateness;
+  const auto start = [] (const auto &item) { return item.start; };
+  return std::visit (start, *state->item);
+}
+
+/* Segments that are reached come first, one stream after the other; a gap that
+ * goes on into the next one is cut there. */
 void
 TextOutput::take_item (const Access &state, TextPusher::Output &output)
 {
-  auto *gap
-      = state->item ? std::get_if<TextTrack::Gap> (&*state->item) : nullptr;
   auto &segments = state->segments;
-  const auto start = [&] {
-    return gap ? gap->start : std::get<TextTrack::Text> (*state->item).start;
-  };
-  while (!segments.empty ()
-         && (!state->item || segments.front ().start <= start ())) {
-    state->segment = segments.front ().segment;
+  while (!segments.empty () && segments.front ().start <= reached (state)) {
+    Stretch &next = segments.front ();
+    if (next.stream_start != nullptr) {
+      if (output.stream_start != nullptr || !output.segments.empty ())
+        return;
+      output.stream_start = std::move (next.stream_start);
+    }
+    state->segment = next.segment;
     GstEvent *event = gst_event_new_segment (&state->segment);
-    gst_event_set_seqnum (event, segments.front ().seqnum);
+    gst_event_set_seqnum (event, next.seqnum);
     output.segments.emplace_back (event);
     segments.pop_front ();
   }
+  auto *gap
+      = state->item ? std::get_if<TextTrack::Gap> (&*state->item) : nullptr;
   if (gap != nullptr && !segments.empty ()
       && segments.front ().start < gap->end) {
     output.item = TextTrack::Gap{ gap->start, segments.front ().start };

@@ -75,6 +75,7 @@ private:
   struct Stretch
   {
     Nanoseconds start{};
+    EventPtr stream_start; /* of the input, if a stream begins with it */
     GstSegment segment;
     guint32 seqnum = 0;
   };
@@ -106,7 +107,8 @@ private:
     std::optional<Stretch> next_segment; /* of the input */
     std::deque<Stretch> segments;        /* not reached yet */
     GstSegment segment;                  /* of the output */
-    EventPtr stream_start;               /* of the input, not passed on yet */
+    EventPtr next_stream_start;          /* of the input, before the next */
+    EventPtr stream_start;               /* not passed on yet */
     std::deque<EventPtr> events;         /* before the next item */
     std::optional<TextTrack::Item> item; /* the rest of one */
     EventPtr eos;                        /* behind the last one */
@@ -124,8 +126,10 @@ private:
   std::optional<TextPusher::Output> wait_for_output ();
   static bool has_output (const Access &state) noexcept;
   static TextPusher::Output take_output (const Access &state);
+  static Nanoseconds reached (const Access &state) noexcept;
   static void take_item (const Access &state, TextPusher::Output &output);
   static void reset (State &state);
+  static void begin_stretch (State &state, Nanoseconds start);
   void note (TextPusher::Result result);
   void keep (EventPtr stream_start);
   std::variant<TextPusher::Output, std::optional<Nanoseconds>>

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Text that is waited for, flushed, blocked: one thing at a time. */
+#include "feed.h"
 #include "server.h"
 
 #include "saying.h"
-#include "stage.h"
 #include "stats.h"
-#include "textlog.h"
 
 #include <atomic>
 #include <thread>
@@ -67,62 +66,6 @@ private:
   std::mutex mutex_;
   std::condition_variable changed_;
   bool is_full_ = false, is_open_ = false;
-};
-
-/* A transcriber without a source. */
-std::string
-fed_line (const std::string &url, const std::string &properties = {})
-{
-  return transcriber (url, properties) + "! fakesink sync=false async=false";
-}
-
-/* A pad in place of a source: whoever pushes sees what comes of it. */
-class Feed
-{
-public:
-  explicit Feed (const Pipeline &pipeline)
-      : pad_ (gst_pad_new ("feed", GST_PAD_SRC))
-  {
-    gst_pad_set_active (pad_, TRUE);
-    GstPad *sink = gst_element_get_static_pad (pipeline.sink (), "sink");
-    fail_unless (gst_pad_link (pad_, sink) == GST_PAD_LINK_OK);
-    gst_object_unref (sink);
-    fail_unless (push (gst_event_new_stream_start ("feed")));
-    g_autoptr (GstCaps) caps = gst_caps_from_string (
-        "audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved");
-    fail_unless (push (gst_event_new_caps (caps)));
-    begin_segment ();
-  }
-  ~Feed ()
-  {
-    gst_pad_set_active (pad_, FALSE);
-    gst_object_unref (pad_);
-  }
-  Feed (const Feed &) = delete;
-  Feed &operator= (const Feed &) = delete;
-
-  bool push (GstEvent *event) { return gst_pad_push_event (pad_, event); }
-
-  void begin_segment (double rate = 1.0)
-  {
-    GstSegment segment;
-    gst_segment_init (&segment, GST_FORMAT_TIME);
-    segment.rate = rate;
-    fail_unless (push (gst_event_new_segment (&segment)));
-  }
-
-  GstFlowReturn push (int first_ms, int ms)
-  {
-    const auto audio = indexed_audio (std::size_t (first_ms) * per_ms,
-                                      std::size_t (ms) * per_ms);
-    GstBuffer *buffer = gst_buffer_new_memdup (audio.data (),
-                                               audio.size () * sizeof audio[0]);
-    GST_BUFFER_PTS (buffer) = GstClockTime (first_ms) * GST_MSECOND;
-    return gst_pad_push (pad_, buffer);
-  }
-
-private:
-  GstPad *const pad_;
 };
 
 /* While the dam holds something back, which is let through then. */
@@ -500,6 +443,37 @@ GST_START_TEST (test_a_run_has_no_text_of_the_one_before)
 }
 GST_END_TEST;
 
+/* Of streams that follow each other without a flush. */
+GST_START_TEST (test_a_stream_begins_behind_the_text_of_the_one_before)
+{
+  sistest::Server server;
+  server.script ({ scripted (
+      { { 2000ms, sistest::send_result ({ said (0, 800, "one"),
+                                          said (1200, 1800, "two") }) } }) });
+  fail_unless (server.start ());
+  Pipeline pipeline (fed_line (server.url ()));
+  const TextLog log (pipeline);
+  pipeline.play ();
+  Feed feed (pipeline);
+  for (int ms = 0; ms < 1000; ms += 100)
+    fail_unless (feed.push (ms, 100) == GST_FLOW_OK);
+  fail_unless (feed.push (gst_event_new_stream_start ("another")));
+  feed.begin_segment (1.0, 1000);
+  for (int ms = 1000; ms < 2000; ms += 100)
+    fail_unless (feed.push (ms, 100) == GST_FLOW_OK);
+  fail_unless (feed.push (gst_event_new_eos ()));
+  fail_unless (log.wait_for_event (GST_EVENT_EOS));
+  std::string story;
+  for (const TextLog::Item &item : log.items ())
+    if (item.type == GST_EVENT_STREAM_START || item.type == GST_EVENT_SEGMENT)
+      story += std::string (gst_event_type_get_name (item.type)) + " ";
+    else if (item.type == GST_EVENT_UNKNOWN)
+      story += item.text + " ";
+  assert_same_text (story,
+                    "stream-start segment one stream-start segment two ");
+}
+GST_END_TEST;
+
 /* What follows it returns reaches what feeds it. */
 GST_START_TEST (test_what_follows_can_stop_it)
 {
@@ -571,6 +545,8 @@ transcriber_flow_suite (void)
   tcase_add_test (tcase, test_it_works_again_after_null);
   tcase_add_test (tcase, test_gaps_go_on_behind_a_flush);
   tcase_add_test (tcase, test_a_run_has_no_text_of_the_one_before);
+  tcase_add_test (tcase,
+                  test_a_stream_begins_behind_the_text_of_the_one_before);
   tcase_add_test (tcase, test_what_follows_can_stop_it);
   tcase_add_test (tcase, test_what_refuses_the_last_text_is_told);
   return suite;
