@@ -17,6 +17,9 @@ namespace {
 constexpr int unsent_low_water = 6400;
 
 constexpr std::chrono::seconds close_grace{ 1 };
+/* What may be on its way when the closing handshake begins; libsoup keeps what
+ * follows a frame that it refused. */
+constexpr std::size_t close_bytes = 65536;
 
 } // namespace
 
@@ -41,6 +44,7 @@ public:
       return;
     auto *self = new Linger (std::move (loop), std::move (websocket),
                              std::move (socket));
+    end_reading (self->websocket_.get (), close_bytes);
     g_signal_connect_swapped (self->websocket_.get (), "closed",
                               G_CALLBACK (&Linger::on_closed), self);
     if (grace.count () == 0)
@@ -62,7 +66,7 @@ private:
    * for a peer that does not read, nor do we for one that does not end. */
   void cut ()
   {
-    end_reading (websocket_.get ());
+    end_reading (websocket_.get (), 0);
     if (socket_ != nullptr)
       g_socket_shutdown (socket_.get (), TRUE, TRUE, nullptr);
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sis/net/fairstream.h"
 
-#include "sis/net/clock.h"
 #include "sis/protocol/frames.h"
 #include "sis/protocol/message.h"
 
@@ -16,8 +15,7 @@ constexpr gsize bytes_a_turn = 8192;
 
 /* Many for a peer that asks whether somebody is there; few for libsoup, which
  * walks along the answers in its queue to add another. */
-constexpr std::uint64_t max_pings = 1000;
-constexpr std::chrono::seconds pings_for{ 1 };
+constexpr std::uint64_t max_unanswered = 1000;
 
 /* A longer message than sis::max_message_length is passed on, to be counted and
  * left out. */
@@ -26,12 +24,19 @@ constexpr std::uint64_t max_unfinished = 16 * sis::max_message_length;
 /* One C++ object a GObject: made in init, deleted in finalize. */
 struct Reading
 {
+  ~Reading ()
+  {
+    if (answering != nullptr)
+      g_source_destroy (answering.get ());
+  }
+
   GPollableOutputStream *output = nullptr; /* the stream's; it outlives us */
   sis::FrameCounter frames;
-  gsize left = bytes_a_turn; /* of this turn's share */
-  bool is_over = false;
-  std::uint64_t pings_before = 0;
-  sis::Clock::time_point since{};
+  gsize left = bytes_a_turn;           /* of this turn's share */
+  gsize left_in_all = G_MAXSIZE;       /* then it is at its end */
+  bool may_have_more = false;          /* where no poll tells of it */
+  std::uint64_t answered = 0;          /* pings */
+  sis::GSourcePtr answering = nullptr; /* until all answers have left */
 };
 
 } // namespace
@@ -60,24 +65,43 @@ base_of (GPollableInputStream *stream)
       g_filter_input_stream_get_base_stream (G_FILTER_INPUT_STREAM (stream)));
 }
 
+/* libsoup's own source writes its queue at the default priority: as long as it
+ * has anything to write, one behind that does not run. */
+static void
+wait_for_answers (Reading &reading)
+{
+  if (reading.answering != nullptr)
+    return;
+  reading.answering.reset (
+      g_pollable_output_stream_create_source (reading.output, nullptr));
+  g_source_set_static_name (reading.answering.get (), "sis-answers");
+  g_source_set_priority (reading.answering.get (), G_PRIORITY_DEFAULT + 1);
+  const auto on_written = [] (GObject *, gpointer data) -> gboolean {
+    auto *self = static_cast<Reading *> (data);
+    self->answered = self->frames.pings ();
+    self->answering.reset ();
+    return G_SOURCE_REMOVE;
+  };
+  g_source_set_callback (
+      reading.answering.get (),
+      G_SOURCE_FUNC (static_cast<GPollableSourceFunc> (on_written)), &reading,
+      nullptr);
+  g_source_attach (reading.answering.get (),
+                   g_main_context_get_thread_default ());
+}
+
 /* Null: it may go on. */
 static const char *
 excess (Reading &reading)
 {
   if (reading.frames.unfinished () > max_unfinished)
     return "a message without an end";
-  const std::uint64_t pings = reading.frames.pings ();
-  if (pings == reading.pings_before)
-    return nullptr;
-  const auto now = sis::Clock::now ();
-  if (now - reading.since >= pings_for
-      && g_pollable_output_stream_is_writable (reading.output)) {
-    reading.since = now;
-    reading.pings_before = pings;
-  }
-  return pings - reading.pings_before > max_pings
-             ? "more pings than can be answered"
-             : nullptr;
+  const std::uint64_t unanswered = reading.frames.pings () - reading.answered;
+  if (unanswered > max_unanswered)
+    return "more pings than can be answered";
+  if (unanswered > 0)
+    wait_for_answers (reading);
+  return nullptr;
 }
 
 static gssize
@@ -85,7 +109,7 @@ sis_fair_input_read_nonblocking (GPollableInputStream *stream, void *buffer,
                                  gsize size, GError **error)
 {
   Reading &reading = *SIS_FAIR_INPUT (stream)->reading;
-  if (reading.is_over)
+  if (reading.left_in_all == 0)
     return 0;
   if (reading.left == 0) {
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK,
@@ -93,10 +117,13 @@ sis_fair_input_read_nonblocking (GPollableInputStream *stream, void *buffer,
     return -1;
   }
   const gssize count = g_pollable_input_stream_read_nonblocking (
-      base_of (stream), buffer, std::min (size, reading.left), nullptr, error);
+      base_of (stream), buffer,
+      std::min ({ size, reading.left, reading.left_in_all }), nullptr, error);
+  reading.may_have_more = count > 0;
   if (count <= 0)
     return count;
   reading.left -= gsize (count);
+  reading.left_in_all -= gsize (count);
   reading.frames.read (
       { static_cast<const std::byte *> (buffer), std::size_t (count) });
   if (const char *problem = excess (reading)) {
@@ -106,20 +133,21 @@ sis_fair_input_read_nonblocking (GPollableInputStream *stream, void *buffer,
   return count;
 }
 
-/* libsoup makes a new source after each turn. One that had its whole share goes
- * behind all others: a source that is always ready lets none of a lower
- * priority run. */
+/* libsoup makes a new source after each turn. It goes behind what is finite: a
+ * source that is always ready lets none of a lower priority run. What TLS has
+ * decrypted and not given yet the source of its stream does not see. */
 static GSource *
 sis_fair_input_create_source (GPollableInputStream *stream,
                               GCancellable *cancellable)
 {
   Reading &reading = *SIS_FAIR_INPUT (stream)->reading;
   const sis::GSourcePtr base (
-      g_pollable_input_stream_create_source (base_of (stream), nullptr));
+      reading.may_have_more || reading.left_in_all == 0
+          ? g_timeout_source_new (0)
+          : g_pollable_input_stream_create_source (base_of (stream), nullptr));
   GSource *source
       = g_pollable_source_new_full (stream, base.get (), cancellable);
-  if (reading.left == 0)
-    g_source_set_priority (source, G_PRIORITY_DEFAULT + 1);
+  g_source_set_priority (source, G_PRIORITY_DEFAULT + 1);
   reading.left = bytes_a_turn;
   return source;
 }
@@ -128,9 +156,10 @@ static gboolean
 sis_fair_input_is_readable (GPollableInputStream *stream)
 {
   const Reading &reading = *SIS_FAIR_INPUT (stream)->reading;
-  return reading.is_over
+  return reading.left_in_all == 0
          || (reading.left > 0
-             && g_pollable_input_stream_is_readable (base_of (stream)));
+             && (reading.may_have_more
+                 || g_pollable_input_stream_is_readable (base_of (stream))));
 }
 
 static void
@@ -283,8 +312,10 @@ read_fairly (GObjectPtr<SoupWebsocketConnection> websocket)
   SoupWebsocketConnection *opener = websocket.get ();
   GSource *reader = g_main_context_find_source_by_user_data (
       g_main_context_get_thread_default (), opener);
-  if (reader == nullptr)
+  if (reader == nullptr) {
+    g_warning ("this libsoup is not known: a peer may hold up all others");
     return websocket;
+  }
   g_source_destroy (reader);
   const GObjectPtr<GIOStream> stream (
       sis_fair_stream_new (websocket.release ()));
@@ -296,11 +327,12 @@ read_fairly (GObjectPtr<SoupWebsocketConnection> websocket)
 }
 
 void
-end_reading (SoupWebsocketConnection *websocket) noexcept
+end_reading (SoupWebsocketConnection *websocket, std::size_t after) noexcept
 {
   GIOStream *stream = soup_websocket_connection_get_io_stream (websocket);
   if (SIS_IS_FAIR_STREAM (stream))
-    SIS_FAIR_INPUT (SIS_FAIR_STREAM (stream)->input)->reading->is_over = true;
+    SIS_FAIR_INPUT (SIS_FAIR_STREAM (stream)->input)->reading->left_in_all
+        = after;
 }
 
 } // namespace sis
