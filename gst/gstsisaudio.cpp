@@ -60,7 +60,7 @@ make_converter (GstAudioInfo in, const AudioFormat &format,
 }
 
 bool
-info_from_caps (GstAudioInfo *info, GstCaps *caps)
+info_from_caps (GstAudioInfo *info, const GstCaps *caps)
 {
   if (gst_audio_info_from_caps (info, caps))
     return true;
@@ -510,7 +510,7 @@ frames_of (const GstCaps *caps)
   GstAudioInfo info;
   gst_structure_get_int (structure, "rate", &frames.rate);
   if (gst_structure_has_name (structure, "audio/x-raw")
-      && gst_audio_info_from_caps (&info, caps))
+      && info_from_caps (&info, caps))
     frames.bytes = gsize (GST_AUDIO_INFO_BPF (&info));
   return frames;
 }

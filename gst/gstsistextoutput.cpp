@@ -7,40 +7,15 @@
 namespace sis {
 namespace {
 
-/* A live stream looks at the clock so often, and is ahead of what is due by as
- * much, so that nothing is late by the way from here to there. */
-constexpr Nanoseconds longest_tick = std::chrono::milliseconds (50);
-
-Nanoseconds
-tick_of (Nanoseconds latency)
-{
-  constexpr Nanoseconds shortest = std::chrono::milliseconds (1);
-  return std::clamp (latency / 8, shortest, longest_tick);
-}
-
 /* Without input for so long, what feeds it may be held up for want of text, and
  * gets a step of a gap. As another transcriber of the pipeline may hold it up
  * for `timeout`, too, this is longer, until it has proved to be so. */
 constexpr Nanoseconds least_patience = std::chrono::milliseconds (125);
 
-Nanoseconds
-longest_patience (Nanoseconds timeout)
-{
-  return 2 * timeout;
-}
-
 /* Input that comes so soon after a step had waited for it, unless it is more
  * than so many steps. */
 constexpr Nanoseconds prompt = std::chrono::milliseconds (250);
 constexpr int most_steps = 4;
-
-Nanoseconds
-step_of (Nanoseconds latency)
-{
-  constexpr Nanoseconds shortest = std::chrono::milliseconds (100);
-  constexpr Nanoseconds longest = std::chrono::milliseconds (500);
-  return std::clamp (latency / 16, shortest, longest);
-}
 
 } // namespace
 
@@ -58,17 +33,19 @@ TextOutput::reset (State &state)
   state.late += state.track.late ();
   state.track = TextTrack (state.settings.lateness);
   state.flow = GST_FLOW_OK;
+  state.is_flow_told = true;
   state.input_end = {};
   for (Stretch &stretch : state.segments)
     if (stretch.stream_start != nullptr)
       state.stream_start = std::move (stretch.stream_start);
   state.next_segment.reset ();
+  state.next_events.clear ();
   state.segments.clear ();
   gst_segment_init (&state.segment, GST_FORMAT_TIME);
-  state.events.clear ();
   state.eos.reset ();
   state.item.reset ();
-  state.is_taking = state.is_ending = state.is_all_sent = false;
+  state.is_taking = state.is_ending = state.has_ended = false;
+  state.is_all_sent = true; /* until the session says that it is not */
   state.patience = longest_patience (state.settings.timeout);
   state.nudge.reset ();
 }
@@ -117,6 +94,12 @@ TextOutput::set_upstream_latency (Nanoseconds latency)
   state_.lock ()->upstream_latency = latency;
 }
 
+Nanoseconds
+TextOutput::latency ()
+{
+  return state_.lock ()->settings.latency;
+}
+
 bool
 TextOutput::activate (bool is_active)
 {
@@ -153,12 +136,16 @@ TextOutput::flush_stop ()
   state->is_flushing = !state->is_active;
 }
 
+/* To start the task is a message on the bus. The pad may be deactivated
+ * meanwhile. */
 void
 TextOutput::resume ()
 {
-  auto state = state_.lock ();
-  if (state->is_active)
-    gst_pad_start_task (pad_, &TextOutput::run, this, nullptr);
+  if (!state_.lock ()->is_active)
+    return;
+  gst_pad_start_task (pad_, &TextOutput::run, this, nullptr);
+  if (!state_.lock ()->is_active)
+    gst_pad_stop_task (pad_);
 }
 
 void
@@ -177,7 +164,12 @@ TextOutput::begin_segment (GstEvent *segment)
                 .seqnum = gst_event_get_seqnum (segment) };
   if (of_input->format != GST_FORMAT_TIME)
     gst_segment_init (&next.segment, GST_FORMAT_TIME);
-  state_.lock ()->next_segment = std::move (next);
+  auto state = state_.lock ();
+  /* Text is as much later, and none of it is to lie outside. */
+  if (next.segment.rate > 0 && GST_CLOCK_TIME_IS_VALID (next.segment.stop))
+    next.segment.stop
+        += guint64 (state->settings.lateness.count () * next.segment.rate);
+  state->next_segment = std::move (next);
 }
 
 /* The first stream begins with the first output; others wait for their turn. */
@@ -186,19 +178,27 @@ TextOutput::begin_stretch (State &state, Nanoseconds start)
 {
   if (!state.track.has_begun () && state.next_stream_start != nullptr)
     state.stream_start = std::move (state.next_stream_start);
-  auto next = std::exchange (state.next_segment, std::nullopt);
-  if (!next)
-    return;
-  next->start = start;
-  next->stream_start = std::move (state.next_stream_start);
-  state.segments.push_back (std::move (*next));
+  if (auto next = std::exchange (state.next_segment, std::nullopt)) {
+    next->start = start;
+    next->stream_start = std::move (state.next_stream_start);
+    state.segments.push_back (std::move (*next));
+  }
+  for (EventPtr &event : std::exchange (state.next_events, {}))
+    state.segments.push_back ({ .start = start, .event = std::move (event) });
 }
 
+/* Behind the text of what came before it. */
 void
 TextOutput::forward (GstEvent *event)
 {
   auto state = state_.lock ();
-  state->events.emplace_back (gst_event_ref (event));
+  if (!state->track.has_begun () || state->next_segment) {
+    state->next_events.emplace_back (gst_event_ref (event));
+    return;
+  }
+  state->segments.push_back (
+      { .start = state->input_end + state->settings.lateness,
+        .event = EventPtr (gst_event_ref (event)) });
   changed (state);
 }
 
@@ -208,6 +208,7 @@ TextOutput::take_input (Nanoseconds start, Nanoseconds end, bool is_live)
   auto state = state_.lock ();
   state->is_live = is_live;
   state->is_taking = true;
+  state->has_ended = false;
   const bool is_first = !state->track.has_begun ();
   begin_stretch (*state, is_first ? start : start + state->settings.lateness);
   if (is_first)
@@ -250,11 +251,19 @@ TextOutput::note_input (State &state, Nanoseconds end)
   }
 }
 
+/* What the next element returned since can be returned to nobody any more. */
 void
 TextOutput::begin_end ()
 {
-  auto state = state_.lock ();
-  state->is_taking = state->is_ending = true;
+  GstFlowReturn flow = GST_FLOW_OK;
+  {
+    auto state = state_.lock ();
+    state->is_taking = state->is_ending = true;
+    if (!std::exchange (state->is_flow_told, true))
+      flow = state->flow;
+  }
+  if (is_fatal (flow))
+    GST_ELEMENT_FLOW_ERROR (element_, flow);
 }
 
 void
@@ -294,6 +303,7 @@ TextOutput::wait_for_text ()
     }
   }
   state->is_taking = false;
+  state->is_flow_told = true;
   state->heard_at = Clock::now ();
   changed (state);
   return state->flow;
@@ -331,7 +341,8 @@ TextOutput::take_text (const Transcript &transcript)
       start = transcript.span->start.running_time;
       if (transcript.span->running_end > *start)
         duration = transcript.span->running_end - *start;
-      is_longest = note_delay (state, *start);
+      is_longest = (!state->is_live || state->is_playing)
+                   && note_delay (state, *start);
     }
     state->track.add (start, duration, transcript.text);
     changed (state);
@@ -377,200 +388,6 @@ TextOutput::late ()
 {
   auto state = state_.lock ();
   return state->late + state->track.late ();
-}
-
-/* The task */
-
-/* Of use in PLAYING only. */
-Nanoseconds
-TextOutput::now () const
-{
-  const GstClockTime time = gst_element_get_current_running_time (element_);
-  return GST_CLOCK_TIME_IS_VALID (time) ? Nanoseconds (time)
-                                        : Nanoseconds::zero ();
-}
-
-/* Of a live stream, all before this moment less the latency is due. */
-void
-TextOutput::keep_up (const Access &state)
-{
-  const auto &settings = state->settings;
-  state->track.settle (now () - state->upstream_latency - settings.latency
-                       - settings.lateness + 2 * tick_of (settings.latency));
-}
-
-/* When what feeds it is taken to be held up, as video may be that has to wait
- * for its text; unless that is so for another reason. */
-std::optional<TextOutput::Clock::time_point>
-TextOutput::stalls_at (const Access &state)
-{
-  const bool may_stall = !state->is_live && !state->is_taking && !state->is_held
-                         && !state->has_failed && !state->eos
-                         && state->is_all_sent && state->track.has_begun ()
-                         && state->track.position () < state->input_end;
-  if (!may_stall)
-    return std::nullopt;
-  return state->heard_at + state->patience;
-}
-
-void
-TextOutput::nudge (const Access &state)
-{
-  state->track.settle (
-      std::min (state->input_end,
-                state->track.position () + step_of (state->settings.latency)));
-  if (state->nudge && !state->nudge->is_answered)
-    state->patience = std::min (2 * state->patience,
-                                longest_patience (state->settings.timeout));
-  state->heard_at = Clock::now ();
-  state->nudge = Nudge{ state->heard_at, state->input_end };
-}
-
-/* What there is now; else how long to wait at most for it. */
-std::variant<TextPusher::Output, std::optional<Nanoseconds>>
-TextOutput::look_for_output (const Access &state)
-{
-  std::optional<Nanoseconds> wait;
-  const bool is_timed = state->is_live && state->is_playing
-                        && state->track.has_begun () && !state->eos;
-  if (is_timed) {
-    keep_up (state);
-    wait = tick_of (state->settings.latency);
-  } else if (const auto at = stalls_at (state)) {
-    wait = *at - Clock::now ();
-    if (*wait <= Nanoseconds::zero ()) {
-      nudge (state);
-      wait = state->patience;
-    }
-  }
-  if (has_output (state))
-    return take_output (state);
-  return wait;
-}
-
-bool
-TextOutput::has_output (const Access &state) noexcept
-{
-  if (!state->track.has_begun ())
-    return state->eos != nullptr;
-  return state->stream_start != nullptr || !state->events.empty ()
-         || state->item || !state->track.empty () || state->eos != nullptr;
-}
-
-std::optional<TextPusher::Output>
-TextOutput::wait_for_output ()
-{
-  auto state = state_.lock ();
-  while (!state->is_flushing) {
-    auto look = look_for_output (state);
-    if (auto *output = std::get_if<TextPusher::Output> (&look))
-      return std::move (*output);
-    const auto is_woken
-        = [&, changes = state->changes] { return state->changes != changes; };
-    if (const auto wait = std::get<std::optional<Nanoseconds>> (look))
-      state.wait_for (changed_, *wait, is_woken);
-    else
-      state.wait (changed_, is_woken);
-  }
-  return std::nullopt;
-}
-
-TextPusher::Output
-TextOutput::take_output (const Access &state)
-{
-  TextPusher::Output output;
-  output.stream_start = std::move (state->stream_start);
-  if (!state->item)
-    state->item = state->track.next ();
-  take_item (state, output);
-  output.events = std::exchange (state->events, {});
-  if (!output.item && state->segments.empty ())
-    output.eos = std::move (state->eos);
-  output.segment = state->segment;
-  return output;
-}
-
-/* Up to where what goes out next has come; all is out before. */
-Nanoseconds
-TextOutput::reached (const Access &state) noexcept
-{
-  if (!state->item)
-    return state->eos != nullptr
-               ? Nanoseconds::max ()
-               : state->track.position () + state->settings.lateness;
-  const auto start = [] (const auto &item) { return item.start; };
-  return std::visit (start, *state->item);
-}
-
-/* Segments that are reached come first, one stream after the other; a gap that
- * goes on into the next one is cut there. */
-void
-TextOutput::take_item (const Access &state, TextPusher::Output &output)
-{
-  auto &segments = state->segments;
-  while (!segments.empty () && segments.front ().start <= reached (state)) {
-    Stretch &next = segments.front ();
-    if (next.stream_start != nullptr) {
-      if (output.stream_start != nullptr || !output.segments.empty ())
-        return;
-      output.stream_start = std::move (next.stream_start);
-    }
-    state->segment = next.segment;
-    GstEvent *event = gst_event_new_segment (&state->segment);
-    gst_event_set_seqnum (event, next.seqnum);
-    output.segments.emplace_back (event);
-    segments.pop_front ();
-  }
-  auto *gap
-      = state->item ? std::get_if<TextTrack::Gap> (&*state->item) : nullptr;
-  if (gap != nullptr && !segments.empty ()
-      && segments.front ().start < gap->end) {
-    output.item = TextTrack::Gap{ gap->start, segments.front ().start };
-    gap->start = segments.front ().start;
-  } else {
-    output.item = std::exchange (state->item, std::nullopt);
-  }
-}
-
-void
-TextOutput::run (void *data) noexcept
-{
-  auto *self = static_cast<TextOutput *> (data);
-  if (auto output = self->wait_for_output ())
-    self->note (self->pusher_.push (std::move (*output)));
-  else
-    gst_pad_pause_task (self->pad_);
-}
-
-void
-TextOutput::note (TextPusher::Result result)
-{
-  if (result.stream_start != nullptr)
-    keep (std::move (result.stream_start));
-  if (result.flow && note_flow (*result.flow))
-    GST_ELEMENT_FLOW_ERROR (element_, *result.flow);
-}
-
-/* A flush came first; it is still to come before all else. */
-void
-TextOutput::keep (EventPtr stream_start)
-{
-  auto state = state_.lock ();
-  if (state->stream_start == nullptr)
-    state->stream_start = std::move (stream_start);
-}
-
-/* Whether there is nobody left to return it to. */
-bool
-TextOutput::note_flow (GstFlowReturn flow)
-{
-  auto state = state_.lock ();
-  if (state->is_flushing)
-    return false;
-  const auto before = std::exchange (state->flow, flow);
-  changed (state);
-  return state->is_ending && before == GST_FLOW_OK
-         && (flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS);
 }
 
 } // namespace sis

@@ -35,6 +35,7 @@ public:
   void set_playing (bool is_playing);
   /* How late live input is already, as it tells. */
   void set_upstream_latency (Nanoseconds latency);
+  Nanoseconds latency (); /* as of open () */
   bool activate (bool is_active);
 
   /* Nothing of before is pushed any more: begun when flush_start () returned,
@@ -71,10 +72,12 @@ public:
 
 private:
   using Clock = std::chrono::steady_clock;
-  /* A segment of the output, and the running time from which on it counts. */
+  /* A segment of the output, or another event, and the running time from which
+   * on it counts. */
   struct Stretch
   {
     Nanoseconds start{};
+    EventPtr event;        /* not a segment */
     EventPtr stream_start; /* of the input, if a stream begins with it */
     GstSegment segment;
     guint32 seqnum = 0;
@@ -100,19 +103,21 @@ private:
     bool is_live = false;
     bool is_taking = false;  /* input is being taken */
     bool is_ending = false;  /* no more of it comes */
+    bool has_ended = false;  /* EOS went out */
     bool has_failed = false; /* nothing more will be said */
     GstFlowReturn flow = GST_FLOW_OK;
+    bool is_flow_told = true; /* to what feeds it, or on the bus */
     Nanoseconds upstream_latency{};
     Nanoseconds input_end{};
     std::optional<Stretch> next_segment; /* of the input */
+    std::vector<EventPtr> next_events;   /* behind that */
     std::deque<Stretch> segments;        /* not reached yet */
     GstSegment segment;                  /* of the output */
     EventPtr next_stream_start;          /* of the input, before the next */
     EventPtr stream_start;               /* not passed on yet */
-    std::deque<EventPtr> events;         /* before the next item */
     std::optional<TextTrack::Item> item; /* the rest of one */
     EventPtr eos;                        /* behind the last one */
-    bool is_all_sent = false;
+    bool is_all_sent = true;
     Clock::time_point sent_at{};
     Clock::time_point heard_at{}; /* input, or what the session told, ended */
     Nanoseconds patience{};       /* until input is taken to be held up */
@@ -128,6 +133,10 @@ private:
   static TextPusher::Output take_output (const Access &state);
   static Nanoseconds reached (const Access &state) noexcept;
   static void take_item (const Access &state, TextPusher::Output &output);
+  /* Until input is taken to be held up, and how far it is helped on then. */
+  static Nanoseconds longest_patience (Nanoseconds timeout);
+  static Nanoseconds step_of (Nanoseconds latency);
+  static bool is_fatal (GstFlowReturn flow);
   static void reset (State &state);
   static void begin_stretch (State &state, Nanoseconds start);
   void note (TextPusher::Result result);

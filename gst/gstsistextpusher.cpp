@@ -40,9 +40,8 @@ TextPusher::push (Output output) const
   if (output.stream_start != nullptr
       && !push_stream_start (output.stream_start.get ()))
     result.stream_start = std::move (output.stream_start);
-  for (auto *events : { &output.segments, &output.events })
-    for (EventPtr &event : *events)
-      gst_pad_push_event (pad_, event.release ());
+  for (EventPtr &event : output.events)
+    gst_pad_push_event (pad_, event.release ());
   if (output.item) {
     const auto *gap = std::get_if<TextTrack::Gap> (&*output.item);
     if (gap != nullptr) {

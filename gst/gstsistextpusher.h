@@ -29,7 +29,7 @@ public:
   struct Output
   {
     EventPtr stream_start; /* of the input */
-    std::deque<EventPtr> segments, events;
+    std::deque<EventPtr> events;
     std::optional<TextTrack::Item> item;
     EventPtr eos;
     GstSegment segment; /* that the item is in */

@@ -276,8 +276,12 @@ gst_sis_transcriber_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   GstSisTranscriberState *state = GST_SIS_TRANSCRIBER (parent)->state;
   sis::AudioFeed &feed = *state->feed;
   const bool is_live = feed.is_live (pad);
-  if (const auto place = feed.place_of (buffer, state->segment))
-    state->output.take_input (place->start, place->end, is_live);
+  if (const auto place = feed.place_of (buffer, state->segment)) {
+    if (state->segment.rate > 0)
+      state->output.take_input (place->start, place->end, is_live);
+    else
+      state->output.take_gap (place->start, place->end, is_live);
+  }
   const GstFlowReturn ret = feed.take (buffer, state->segment);
   gst_buffer_unref (buffer);
   return ret == GST_FLOW_OK ? state->output.wait_for_text () : ret;
@@ -293,6 +297,8 @@ gst_sis_transcriber_take_gap (GstSisTranscriberState *state, GstPad *pad,
   GstClockTime duration = 0;
   gst_event_parse_gap (event, &start, &duration);
   state->feed->skip (event);
+  if (state->segment.format != GST_FORMAT_TIME)
+    return;
   const GstClockTime stop
       = GST_CLOCK_TIME_IS_VALID (duration) ? start + duration : start;
   guint64 first = 0;
@@ -306,6 +312,7 @@ gst_sis_transcriber_take_gap (GstSisTranscriberState *state, GstPad *pad,
   };
   state->output.take_gap (running (first), running (last),
                           state->feed->is_live (pad));
+  state->output.wait_for_text ();
 }
 
 /* The end of the stream comes behind its last text, in whatever way that ends;
@@ -398,6 +405,11 @@ gst_sis_transcriber_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     return TRUE;
   case GST_EVENT_TAG: /* of the audio */
     return TRUE;
+  case GST_EVENT_SEGMENT_DONE: /* the last text of it comes first */
+    state->feed->finish ();
+    state->feed->session ().break_off ();
+    state->output.forward (event);
+    return TRUE;
   default:
     state->output.forward (event);
     return TRUE;
@@ -427,6 +439,16 @@ gst_sis_transcriber_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
   return TRUE;
 }
 
+/* While it is open, as it was then. */
+static GstClockTime
+gst_sis_transcriber_latency (GstSisTranscriber *self)
+{
+  GstSisTranscriberState *state = self->state;
+  if (state->host.session () != nullptr)
+    return GstClockTime (state->output.latency ().count ());
+  return state->settings.lock ()->latency * GST_MSECOND;
+}
+
 /* Text is that late; and nothing is lost however late it gets. */
 static gboolean
 gst_sis_transcriber_query_latency (GstSisTranscriber *self, GstQuery *query)
@@ -439,7 +461,7 @@ gst_sis_transcriber_query_latency (GstSisTranscriber *self, GstQuery *query)
   self->state->output.set_upstream_latency (
       sis::Nanoseconds (is_live ? gint64 (shortest) : 0));
   if (is_live)
-    shortest += self->state->settings.lock ()->latency * GST_MSECOND;
+    shortest += gst_sis_transcriber_latency (self);
   gst_query_set_latency (query, is_live, shortest, GST_CLOCK_TIME_NONE);
   return TRUE;
 }

@@ -156,6 +156,7 @@ SessionCore::view (Shared &s) const
     .eos = s.eos,
     .draining = s.draining,
     .at_break = s.store.is_at_break (),
+    .will_break = s.store.is_broken_off (),
     .idle = config_.idle_timeout.count () > 0
             && Clock::now () - s.last_audio >= config_.idle_timeout,
     .restart = s.restart,
@@ -268,7 +269,8 @@ SessionCore::stream_on_loop (View now)
     return;
   if (must_roll_over_on_loop ()) {
     roll_over_on_loop ();
-  } else if (now.ready || (now.empty && (now.eos || now.idle))) {
+  } else if (now.ready
+             || (now.empty && (now.eos || now.idle || now.will_break))) {
     current_.is_last = now.eos && !now.ready;
     current_.is_idle = now.empty && !now.eos;
     end_on_loop ();

@@ -114,8 +114,9 @@ private:
     unsigned generation;
     std::optional<AudioFormat> ready;
     bool empty, eos, draining;
-    bool at_break; /* what is next is for another session */
-    bool idle;     /* nothing came for the idle time-out */
+    bool at_break;   /* what is next is for another session */
+    bool will_break; /* what is put in next is */
+    bool idle;       /* nothing came for the idle time-out */
     bool restart;
     bool overflows;
     bool is_live;

@@ -95,6 +95,7 @@ public:
 
   /* As seal (); what comes next is for another session. */
   void break_off ();
+  bool is_broken_off () const noexcept { return breaks_next_; }
 
   /* What is next was put in after a break_off (). */
   bool is_at_break () const noexcept;
