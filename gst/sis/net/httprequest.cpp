@@ -12,6 +12,9 @@ namespace {
 /* Of an answer all but the body is known; that is not waited for for long. */
 constexpr std::chrono::seconds body_limit{ 2 };
 
+/* More 1xx than anybody has a use for. */
+constexpr int max_provisional = 20;
+
 GObjectPtr<SoupMessage>
 make_message (const HttpRequest::Settings &settings)
 {
@@ -88,6 +91,8 @@ HttpRequest::HttpRequest (IoLoop &loop, std::shared_ptr<HttpSession> session,
                     G_CALLBACK (&HttpRequest::on_network_event), this);
   g_signal_connect (message_.get (), "got-headers",
                     G_CALLBACK (&HttpRequest::on_head), this);
+  g_signal_connect (message_.get (), "got-informational",
+                    G_CALLBACK (&HttpRequest::on_provisional), this);
   g_signal_connect (message_.get (), "restarted",
                     G_CALLBACK (&HttpRequest::on_restarted), this);
   g_signal_connect (message_.get (), "authenticate",
@@ -121,6 +126,15 @@ HttpRequest::on_head (SoupMessage *, HttpRequest *self) noexcept
 {
   self->has_head_ = true;
   self->start_timer ();
+}
+
+/* As long as they come, libsoup reads them, and nothing else of the loop runs.
+ */
+void
+HttpRequest::on_provisional (SoupMessage *, HttpRequest *self) noexcept
+{
+  if (++self->provisional_ > max_provisional)
+    g_cancellable_cancel (self->cancellable_.get ());
 }
 
 /* With what the proxy asked for. */
@@ -216,6 +230,13 @@ HttpRequest::failure (const GError *error, std::string_view body) const
                     .text = "The secure connection to " + peer ()
                             + " failed: it speaks no TLS 1.2 or newer. Check "
                               "endpoint, and that no proxy is in between." };
+  if (provisional_ > max_provisional)
+    return Failure{ .kind = FailureKind::Open,
+                    .cause = FailureCause::Connect,
+                    .transience = Transience::Yes,
+                    .text = "Could not connect to " + peer ()
+                            + ": it sends provisional answers without an end. "
+                              "Check endpoint, and what is in between." };
   const bool is_answered
       = status != SOUP_STATUS_NONE && status != SOUP_STATUS_SWITCHING_PROTOCOLS;
   if (is_answered)

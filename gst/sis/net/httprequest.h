@@ -55,6 +55,7 @@ private:
   static void on_network_event (SoupMessage *message, int event,
                                 GIOStream *stream, HttpRequest *self) noexcept;
   static void on_head (SoupMessage *message, HttpRequest *self) noexcept;
+  static void on_provisional (SoupMessage *message, HttpRequest *self) noexcept;
   static void on_restarted (SoupMessage *message, HttpRequest *self) noexcept;
   static int on_authenticate (SoupMessage *message, SoupAuth *auth,
                               int retrying, HttpRequest *self) noexcept;
@@ -79,6 +80,7 @@ private:
   bool has_head_ = false;   /* of an answer */
   bool timed_out_ = false;  /* before that */
   bool is_too_old_ = false; /* TLS */
+  int provisional_ = 0;     /* answers, 101 among them */
 };
 
 } // namespace sis

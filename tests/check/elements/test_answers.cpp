@@ -5,6 +5,8 @@
 
 #include "failing.h"
 
+#include <thread>
+
 using namespace sischeck;
 using sistest::HalfServer;
 using sistest::Server;
@@ -125,6 +127,35 @@ GST_START_TEST (test_a_token_whose_body_does_not_come)
 }
 GST_END_TEST;
 
+/* The service's, then IAM's. */
+GST_START_TEST (test_provisional_answers_without_end)
+{
+  HalfServer half;
+  Server server;
+  fail_unless (half.start (false) && server.start ());
+  Pipeline pipeline (
+      launch_line (__i__ == 0 ? half.url () : server.url (), prompt ("never")));
+  if (__i__ == 1)
+    log_in (pipeline, half, "user");
+  pipeline.play ();
+  pipeline.push (indexed_audio (0, 16000), 0);
+  const Peer peer = write_answer (half, "");
+  std::thread flood ([&peer] {
+    std::string answers;
+    while (answers.size () < 65536)
+      answers += "HTTP/1.1 103 Early Hints\r\n\r\n";
+    while (peer->write (answers, patience ()))
+      ;
+  });
+  const Problem error = only_error (pipeline);
+  fail_unless (error.is (GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE),
+               "%d: %s", error.code, error.text.c_str ());
+  fail_unless (error.text.find ("provisional") != std::string::npos, "%s",
+               error.text.c_str ());
+  flood.join ();
+}
+GST_END_TEST;
+
 static Suite *
 answers_suite (void)
 {
@@ -134,6 +165,7 @@ answers_suite (void)
   suite_add_tcase (suite, tcase);
   tcase_add_loop_test (tcase, test_a_refusal_whose_body_does_not_come, 0, 3);
   tcase_add_test (tcase, test_a_refusal_whose_body_never_ends);
+  tcase_add_loop_test (tcase, test_provisional_answers_without_end, 0, 2);
   tcase_add_loop_test (tcase, test_a_refusal_of_iam_whose_body_does_not_end, 0,
                        2);
   tcase_add_loop_test (tcase, test_a_token_whose_body_does_not_come, 0, 2);

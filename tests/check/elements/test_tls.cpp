@@ -3,6 +3,8 @@
 #include "tlsfront.h"
 
 #include "failing.h"
+#include "saying.h"
+#include "stage.h"
 
 #include <gio/gio.h>
 
@@ -160,6 +162,21 @@ GST_START_TEST (test_tls_is_of_version_1_2_or_newer)
 GST_END_TEST;
 
 /* With a lost connection in between, and the bare port of TLS at last. */
+/* TLS decrypts a record at once, and no socket tells what is left of it. */
+GST_START_TEST (test_a_long_message_is_read_to_its_end)
+{
+  const std::string words (12000, 'x');
+  Server server (Server::Options{ .certificate = pem ("good") });
+  server.script ({ scripted ({ { 1000ms, sistest::send_result ({ said (
+                                             0, 800, words.c_str ()) }) } }) });
+  fail_unless (server.start ());
+  const auto pipeline
+      = play (server.url (), trust () + "keepalive-interval=0 idle-timeout=0");
+  fail_unless (pipeline->wait_for_element_message ("sis-result") != nullptr);
+  assert_same_text (pipeline->finals (), words);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_a_lost_connection_is_made_again_over_tls)
 {
   Server server (Server::Options{ .certificate = pem ("good") });
@@ -231,6 +248,7 @@ tls_suite (void)
                        0, int (std::size (certificates)));
   tcase_add_test (tcase, test_a_name_is_checked_as_well_as_an_address);
   tcase_add_test (tcase, test_tls_is_of_version_1_2_or_newer);
+  tcase_add_test (tcase, test_a_long_message_is_read_to_its_end);
   tcase_add_test (tcase, test_a_lost_connection_is_made_again_over_tls);
   tcase_add_test (tcase, test_what_does_not_speak_tls_times_out);
   tcase_add_test (tcase,
