@@ -151,6 +151,23 @@ AudioFeed::take (GstBuffer *buffer, const GstSegment &segment)
   return ret;
 }
 
+/* Of a segment in time. */
+static std::optional<AudioFeed::Place>
+place_between (GstClockTime start, GstClockTime stop, const GstSegment &segment)
+{
+  guint64 first = 0;
+  guint64 last = 0;
+  if (!gst_segment_clip (&segment, GST_FORMAT_TIME, start, stop, &first, &last))
+    return std::nullopt;
+  const auto running = [&segment] (guint64 time) {
+    return Nanoseconds (
+        gst_segment_to_running_time (&segment, GST_FORMAT_TIME, time));
+  };
+  /* Backwards, the later one plays first. */
+  return AudioFeed::Place{ std::min (running (first), running (last)),
+                           std::max (running (first), running (last)) };
+}
+
 std::optional<AudioFeed::Place>
 AudioFeed::place_of (GstBuffer *buffer, const GstSegment &segment) const
 {
@@ -159,18 +176,20 @@ AudioFeed::place_of (GstBuffer *buffer, const GstSegment &segment) const
       = timestamp + GstClockTime (frames_.length_of (buffer).count ());
   if (segment.format != GST_FORMAT_TIME)
     return Place{ Nanoseconds (timestamp), Nanoseconds (stop) };
-  guint64 first = 0;
-  guint64 last = 0;
-  if (!gst_segment_clip (&segment, GST_FORMAT_TIME, timestamp, stop, &first,
-                         &last))
+  return place_between (timestamp, stop, segment);
+}
+
+std::optional<AudioFeed::Place>
+AudioFeed::place_of (GstEvent *gap, const GstSegment &segment)
+{
+  if (segment.format != GST_FORMAT_TIME)
     return std::nullopt;
-  const auto running = [&segment] (guint64 time) {
-    return Nanoseconds (
-        gst_segment_to_running_time (&segment, GST_FORMAT_TIME, time));
-  };
-  /* Backwards, the later one plays first. */
-  return Place{ std::min (running (first), running (last)),
-                std::max (running (first), running (last)) };
+  GstClockTime start = 0;
+  GstClockTime duration = 0;
+  gst_event_parse_gap (gap, &start, &duration);
+  return place_between (
+      start, GST_CLOCK_TIME_IS_VALID (duration) ? start + duration : start,
+      segment);
 }
 
 void

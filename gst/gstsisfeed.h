@@ -37,6 +37,8 @@ public:
   };
   std::optional<Place> place_of (GstBuffer *buffer,
                                  const GstSegment &segment) const;
+  static std::optional<Place> place_of (GstEvent *gap,
+                                        const GstSegment &segment);
 
   /* Audio without timestamps goes on behind a GAP, and anew in a segment. */
   void skip (GstEvent *gap);

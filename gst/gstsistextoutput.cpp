@@ -276,6 +276,20 @@ TextOutput::finish (GstEvent *eos)
   changed (state);
 }
 
+bool
+TextOutput::is_behind (const Access &state) noexcept
+{
+  return !state->is_live && state->track.has_begun ()
+         && state->input_end - state->track.position ()
+                > state->settings.latency;
+}
+
+bool
+TextOutput::is_behind ()
+{
+  return is_behind (state_.lock ());
+}
+
 GstFlowReturn
 TextOutput::wait_for_text ()
 {
@@ -284,10 +298,7 @@ TextOutput::wait_for_text ()
   while (true) {
     if (state->is_flushing)
       return GST_FLOW_FLUSHING;
-    const Nanoseconds behind = state->input_end - state->track.position ();
-    const bool is_in_time = state->is_live || !state->track.has_begun ()
-                            || behind <= state->settings.latency;
-    if (state->flow != GST_FLOW_OK || is_in_time)
+    if (state->flow != GST_FLOW_OK || !is_behind (state))
       break;
     const auto has_changed
         = [&, changes = state->changes] { return state->changes != changes; };

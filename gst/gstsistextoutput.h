@@ -61,6 +61,7 @@ public:
 
   /* Streaming thread. Waits where the text is too far behind; then what the
    * next element returned last. */
+  bool is_behind ();
   GstFlowReturn wait_for_text ();
 
   /* The I/O thread. */
@@ -147,6 +148,7 @@ private:
   static void nudge (const Access &state);
   static void note_input (State &state, Nanoseconds end);
   void keep_up (const Access &state);
+  static bool is_behind (const Access &state) noexcept;
   void changed (const Access &state);
   bool note_flow (GstFlowReturn flow);
   void take_text (const Transcript &transcript);

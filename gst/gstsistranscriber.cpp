@@ -21,9 +21,10 @@
  *   latency would have been enough.
  * * Any other stream is held up where its text is further behind than that,
  *   until the service has said something of it, or nothing for
- *   #GstSisTranscriber:timeout. Where instead the audio stops coming for twice
- *   that long, as it does beside video that waits for text with a queue too
- *   short before it, gaps go out in small steps, and text may be late.
+ *   #GstSisTranscriber:timeout, at most 15 s. Where instead the audio stops
+ * coming for twice that long, as it does beside video that waits for text with
+ * a queue too short before it, gaps go out in small steps, and text may be
+ * late.
  *
  * After each buffer comes a custom downstream event
  * `rstranscribe/final-transcript`, as from the transcribers of gst-plugins-rs.
@@ -53,6 +54,9 @@ GST_DEBUG_CATEGORY_STATIC (gst_sis_transcriber_debug);
 namespace {
 
 constexpr guint default_latency = 8000;
+
+/* The service ends a session that hears nothing for 20 s. */
+constexpr std::chrono::seconds longest_hold{ 15 };
 
 /* What sissink does not have. */
 struct TextSettings
@@ -208,9 +212,11 @@ gst_sis_transcriber_open (GstSisTranscriber *self)
   if (session == nullptr)
     return FALSE;
   const sis::Settings settings = state->host.settings ();
-  state->output.open ({ .latency = std::chrono::milliseconds (text.latency),
-                        .lateness = std::chrono::milliseconds (text.lateness),
-                        .timeout = std::chrono::seconds (settings.timeout) });
+  state->output.open (
+      { .latency = std::chrono::milliseconds (text.latency),
+        .lateness = std::chrono::milliseconds (text.lateness),
+        .timeout
+        = std::min (longest_hold, std::chrono::seconds (settings.timeout)) });
   /* Whoever has to let go of the streaming thread stops the stream. */
   state->feed = std::make_unique<sis::AudioFeed> (
       settings, std::move (session), [] { return GST_FLOW_FLUSHING; });
@@ -271,6 +277,18 @@ gst_sis_transcriber_activate_src (GstPad *, GstObject *parent, GstPadMode mode,
 /* What comes in */
 
 static GstFlowReturn
+gst_sis_transcriber_wait_for_text (GstSisTranscriberState *state)
+{
+  if (!state->output.is_behind ())
+    return state->output.wait_for_text ();
+  sis::Session &session = state->feed->session ();
+  session.hold (true);
+  const GstFlowReturn ret = state->output.wait_for_text ();
+  session.hold (false);
+  return ret;
+}
+
+static GstFlowReturn
 gst_sis_transcriber_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstSisTranscriberState *state = GST_SIS_TRANSCRIBER (parent)->state;
@@ -284,7 +302,7 @@ gst_sis_transcriber_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   }
   const GstFlowReturn ret = feed.take (buffer, state->segment);
   gst_buffer_unref (buffer);
-  return ret == GST_FLOW_OK ? state->output.wait_for_text () : ret;
+  return ret == GST_FLOW_OK ? gst_sis_transcriber_wait_for_text (state) : ret;
 }
 
 /* A gap in the audio is one in the text; where it holds text up it is not, as
@@ -293,26 +311,11 @@ static void
 gst_sis_transcriber_take_gap (GstSisTranscriberState *state, GstPad *pad,
                               GstEvent *event)
 {
-  GstClockTime start = 0;
-  GstClockTime duration = 0;
-  gst_event_parse_gap (event, &start, &duration);
   state->feed->skip (event);
-  if (state->segment.format != GST_FORMAT_TIME)
-    return;
-  const GstClockTime stop
-      = GST_CLOCK_TIME_IS_VALID (duration) ? start + duration : start;
-  guint64 first = 0;
-  guint64 last = 0;
-  if (!gst_segment_clip (&state->segment, GST_FORMAT_TIME, start, stop, &first,
-                         &last))
-    return;
-  const auto running = [state] (guint64 time) {
-    return sis::Nanoseconds (
-        gst_segment_to_running_time (&state->segment, GST_FORMAT_TIME, time));
-  };
-  state->output.take_gap (running (first), running (last),
-                          state->feed->is_live (pad));
-  state->output.wait_for_text ();
+  if (const auto place = state->feed->place_of (event, state->segment))
+    state->output.take_gap (place->start, place->end,
+                            state->feed->is_live (pad));
+  gst_sis_transcriber_wait_for_text (state);
 }
 
 /* The end of the stream comes behind its last text, in whatever way that ends;

@@ -174,6 +174,14 @@ Session::offer (AudioBlock &block)
 }
 
 void
+Session::hold (bool held)
+{
+  auto shared = core_->shared.lock ();
+  shared->held = held;
+  shared->last_audio = Clock::now ();
+}
+
+void
 Session::break_off ()
 {
   core_->shared.lock ()->store.break_off ();

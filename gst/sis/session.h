@@ -205,6 +205,11 @@ public:
    * the service: the current one is ended in order before. */
   void break_off ();
 
+  /* Streaming thread. It is held up by who uses the session: that no audio
+   * comes is not the source's fault, and ends no session of the service. Not
+   * for longer than the service waits (20 s). */
+  void hold (bool held);
+
   /* Streaming thread. The audio offered so far is all there is: sends it,
    * ends the service's session and waits until the last transcript was told.
    * Deadlines stand still while nobody waits here. */

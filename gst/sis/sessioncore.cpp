@@ -157,7 +157,7 @@ SessionCore::view (Shared &s) const
     .draining = s.draining,
     .at_break = s.store.is_at_break (),
     .will_break = s.store.is_broken_off (),
-    .idle = config_.idle_timeout.count () > 0
+    .idle = config_.idle_timeout.count () > 0 && !s.held
             && Clock::now () - s.last_audio >= config_.idle_timeout,
     .restart = s.restart,
     .overflows = s.overflow.samples > 0,
@@ -287,7 +287,7 @@ SessionCore::watch_idle_on_loop ()
   {
     auto s = shared.lock ();
     left = s->last_audio + config_.idle_timeout - Clock::now ();
-    if (s->waiting_for_room)
+    if (s->waiting_for_room || s->held)
       left = config_.idle_timeout;
     if (left <= Clock::duration::zero ())
       s->store.seal ();

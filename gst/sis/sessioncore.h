@@ -36,6 +36,7 @@ struct Shared
   bool eos = false;      /* no audio follows what is in the store */
   bool draining = false; /* the streaming thread waits for the end */
   bool waiting_for_room = false;
+  bool held = false;       /* as hold () says */
   bool wants_audio = true; /* the loop found no message ready */
   bool closed = false;
 

@@ -245,6 +245,27 @@ GST_START_TEST (test_gaps_wait_for_text_as_audio_does)
 }
 GST_END_TEST;
 
+/* It is held up, and does not stall: no word is cut in two. */
+GST_START_TEST (test_a_sentence_longer_than_latency_is_one)
+{
+  sistest::Server server;
+  server.script ({ scripted (
+      { { 5000ms, sistest::send_result ({ said (0, 4800, "long") }) } }) });
+  fail_unless (server.start ());
+  Pipeline pipeline (fed_line (
+      server.url (), "latency=2000 idle-timeout=1000000000 timeout=2 "));
+  const TextLog log (pipeline);
+  pipeline.play ();
+  Feed feed (pipeline);
+  for (int ms = 0; ms < 6000; ms += 100)
+    fail_unless (feed.push (ms, 100) == GST_FLOW_OK);
+  fail_unless (feed.push (gst_event_new_eos ()));
+  fail_unless (pipeline.wait_for_eos ());
+  assert_equals_int (log.texts ().size (), 1);
+  assert_equals_int (pipeline.named ("sis-start").size (), 1);
+}
+GST_END_TEST;
+
 static Suite *
 transcriber_streams_suite (void)
 {
@@ -262,6 +283,7 @@ transcriber_streams_suite (void)
   tcase_add_test (tcase, test_latency_is_that_of_the_start);
   tcase_add_test (tcase, test_lateness_moves_the_end_of_the_segment);
   tcase_add_test (tcase, test_gaps_wait_for_text_as_audio_does);
+  tcase_add_test (tcase, test_a_sentence_longer_than_latency_is_one);
   return suite;
 }
 
