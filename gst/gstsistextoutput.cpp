@@ -35,12 +35,12 @@ TextOutput::reset (State &state)
   state.flow = GST_FLOW_OK;
   state.is_flow_told = true;
   state.input_end = {};
-  for (Stretch &stretch : state.segments)
+  for (Stretch &stretch : state.stretches)
     if (stretch.stream_start != nullptr)
       state.stream_start = std::move (stretch.stream_start);
   state.next_segment.reset ();
   state.next_events.clear ();
-  state.segments.clear ();
+  state.stretches.clear ();
   gst_segment_init (&state.segment, GST_FORMAT_TIME);
   state.eos.reset ();
   state.item.reset ();
@@ -181,10 +181,10 @@ TextOutput::begin_stretch (State &state, Nanoseconds start)
   if (auto next = std::exchange (state.next_segment, std::nullopt)) {
     next->start = start;
     next->stream_start = std::move (state.next_stream_start);
-    state.segments.push_back (std::move (*next));
+    state.stretches.push_back (std::move (*next));
   }
   for (EventPtr &event : std::exchange (state.next_events, {}))
-    state.segments.push_back ({ .start = start, .event = std::move (event) });
+    state.stretches.push_back ({ .start = start, .event = std::move (event) });
 }
 
 /* Behind the text of what came before it. */
@@ -196,7 +196,7 @@ TextOutput::forward (GstEvent *event)
     state->next_events.emplace_back (gst_event_ref (event));
     return;
   }
-  state->segments.push_back (
+  state->stretches.push_back (
       { .start = state->input_end + state->settings.lateness,
         .event = EventPtr (gst_event_ref (event)) });
   changed (state);

@@ -112,7 +112,7 @@ private:
     Nanoseconds input_end{};
     std::optional<Stretch> next_segment; /* of the input */
     std::vector<EventPtr> next_events;   /* behind that */
-    std::deque<Stretch> segments;        /* not reached yet */
+    std::deque<Stretch> stretches;       /* not reached yet */
     GstSegment segment;                  /* of the output */
     EventPtr next_stream_start;          /* of the input, before the next */
     EventPtr stream_start;               /* not passed on yet */

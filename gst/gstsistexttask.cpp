@@ -120,8 +120,8 @@ TextOutput::has_output (const Access &state) noexcept
     return state->eos != nullptr;
   return state->stream_start != nullptr || state->item || !state->track.empty ()
          || state->eos != nullptr
-         || (!state->segments.empty ()
-             && state->segments.front ().start <= reached (state));
+         || (!state->stretches.empty ()
+             && state->stretches.front ().start <= reached (state));
 }
 
 std::optional<TextPusher::Output>
@@ -150,7 +150,7 @@ TextOutput::take_output (const Access &state)
   if (!state->item)
     state->item = state->track.next ();
   take_item (state, output);
-  if (!output.item && state->segments.empty ()) {
+  if (!output.item && state->stretches.empty ()) {
     output.eos = std::move (state->eos);
     state->has_ended = output.eos != nullptr;
   }
@@ -175,9 +175,9 @@ TextOutput::reached (const Access &state) noexcept
 void
 TextOutput::take_item (const Access &state, TextPusher::Output &output)
 {
-  auto &segments = state->segments;
-  while (!segments.empty () && segments.front ().start <= reached (state)) {
-    Stretch &next = segments.front ();
+  auto &stretches = state->stretches;
+  while (!stretches.empty () && stretches.front ().start <= reached (state)) {
+    Stretch &next = stretches.front ();
     if (next.stream_start != nullptr) {
       if (output.stream_start != nullptr || !output.events.empty ())
         return;
@@ -189,14 +189,14 @@ TextOutput::take_item (const Access &state, TextPusher::Output &output)
       gst_event_set_seqnum (next.event.get (), next.seqnum);
     }
     output.events.push_back (std::move (next.event));
-    segments.pop_front ();
+    stretches.pop_front ();
   }
   auto *gap
       = state->item ? std::get_if<TextTrack::Gap> (&*state->item) : nullptr;
-  if (gap != nullptr && !segments.empty ()
-      && segments.front ().start < gap->end) {
-    output.item = TextTrack::Gap{ gap->start, segments.front ().start };
-    gap->start = segments.front ().start;
+  if (gap != nullptr && !stretches.empty ()
+      && stretches.front ().start < gap->end) {
+    output.item = TextTrack::Gap{ gap->start, stretches.front ().start };
+    gap->start = stretches.front ().start;
   } else {
     output.item = std::exchange (state->item, std::nullopt);
   }

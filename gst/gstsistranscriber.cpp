@@ -22,9 +22,9 @@
  * * Any other stream is held up where its text is further behind than that,
  *   until the service has said something of it, or nothing for
  *   #GstSisTranscriber:timeout, at most 15 s. Where instead the audio stops
- * coming for twice that long, as it does beside video that waits for text with
- * a queue too short before it, gaps go out in small steps, and text may be
- * late.
+ *   coming for twice that long, as it does beside video that waits for text
+ *   with a queue too short before it, gaps go out in small steps, and text may
+ *   be late.
  *
  * After each buffer comes a custom downstream event
  * `rstranscribe/final-transcript`, as from the transcribers of gst-plugins-rs.
@@ -55,8 +55,8 @@ namespace {
 
 constexpr guint default_latency = 8000;
 
-/* The service ends a session that hears nothing for 20 s. */
-constexpr std::chrono::seconds longest_hold{ 15 };
+/* Sooner than the session is ended for want of audio. */
+constexpr std::chrono::seconds longest_wait{ 15 };
 
 /* What sissink does not have. */
 struct TextSettings
@@ -216,7 +216,7 @@ gst_sis_transcriber_open (GstSisTranscriber *self)
       { .latency = std::chrono::milliseconds (text.latency),
         .lateness = std::chrono::milliseconds (text.lateness),
         .timeout
-        = std::min (longest_hold, std::chrono::seconds (settings.timeout)) });
+        = std::min (longest_wait, std::chrono::seconds (settings.timeout)) });
   /* Whoever has to let go of the streaming thread stops the stream. */
   state->feed = std::make_unique<sis::AudioFeed> (
       settings, std::move (session), [] { return GST_FLOW_FLUSHING; });

@@ -178,7 +178,8 @@ Session::hold (bool held)
 {
   auto shared = core_->shared.lock ();
   shared->held = held;
-  shared->last_audio = Clock::now ();
+  if (!held)
+    shared->released = Clock::now ();
 }
 
 void

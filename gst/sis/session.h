@@ -206,8 +206,8 @@ public:
   void break_off ();
 
   /* Streaming thread. It is held up by who uses the session: that no audio
-   * comes is not the source's fault, and ends no session of the service. Not
-   * for longer than the service waits (20 s). */
+   * comes is not the source's fault, and ends the service's session only before
+   * the service would do so, 20 s after the last audio. */
   void hold (bool held);
 
   /* Streaming thread. The audio offered so far is all there is: sends it,

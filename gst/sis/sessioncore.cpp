@@ -21,6 +21,11 @@ constexpr std::chrono::seconds recovered_after{ 30 };
 constexpr std::chrono::seconds default_vad_head{ 10 };
 constexpr std::chrono::seconds default_sentence{ 30 };
 
+/* The service ends a session that hears nothing for 20 s. */
+constexpr std::chrono::seconds longest_hold{ 17 };
+/* Until audio follows what was held up. */
+constexpr std::chrono::seconds moment{ 2 };
+
 } // namespace
 
 Shared::Shared (const Config &config)
@@ -157,8 +162,7 @@ SessionCore::view (Shared &s) const
     .draining = s.draining,
     .at_break = s.store.is_at_break (),
     .will_break = s.store.is_broken_off (),
-    .idle = config_.idle_timeout.count () > 0 && !s.held
-            && Clock::now () - s.last_audio >= config_.idle_timeout,
+    .idle = config_.idle_timeout.count () > 0 && Clock::now () >= idle_at (s),
     .restart = s.restart,
     .overflows = s.overflow.samples > 0,
     .is_live = s.is_live,
@@ -272,9 +276,22 @@ SessionCore::stream_on_loop (View now)
   } else if (now.ready
              || (now.empty && (now.eos || now.idle || now.will_break))) {
     current_.is_last = now.eos && !now.ready;
-    current_.is_idle = now.empty && !now.eos;
+    current_.is_idle = now.empty && !now.eos && now.idle;
     end_on_loop ();
   }
+}
+
+/* When the lack of audio ends the session. Who holds up the stream has longer,
+ * and what comes after that a moment; but the service's patience has an end. */
+Clock::time_point
+SessionCore::idle_at (const Shared &s) const
+{
+  if (s.waiting_for_room)
+    return Clock::now () + config_.idle_timeout;
+  const auto usual = s.last_audio + config_.idle_timeout;
+  const auto latest = s.last_audio + longest_hold;
+  const auto held = s.held ? latest : std::min (s.released + moment, latest);
+  return std::max<Clock::time_point> (usual, held);
 }
 
 /* A message that waits to be filled is sent as it is, and the session ended. */
@@ -286,9 +303,7 @@ SessionCore::watch_idle_on_loop ()
   Clock::duration left;
   {
     auto s = shared.lock ();
-    left = s->last_audio + config_.idle_timeout - Clock::now ();
-    if (s->waiting_for_room || s->held)
-      left = config_.idle_timeout;
+    left = idle_at (*s) - Clock::now ();
     if (left <= Clock::duration::zero ())
       s->store.seal ();
   }

@@ -36,7 +36,8 @@ struct Shared
   bool eos = false;      /* no audio follows what is in the store */
   bool draining = false; /* the streaming thread waits for the end */
   bool waiting_for_room = false;
-  bool held = false;       /* as hold () says */
+  bool held = false; /* as hold () says */
+  Clock::time_point released{};
   bool wants_audio = true; /* the loop found no message ready */
   bool closed = false;
 
@@ -168,6 +169,7 @@ private:
   bool send_what_may_go_on_loop (View &now);
   void stream_on_loop (View now);
   void watch_idle_on_loop ();
+  Clock::time_point idle_at (const Shared &s) const;
   void connect_on_loop (AudioFormat format);
   bool can_send_on_loop (const View &now) const noexcept;
   bool is_kept_on_loop (const View &now) const noexcept;

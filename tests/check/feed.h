@@ -61,6 +61,13 @@ public:
     return gst_pad_push (pad_, buffer);
   }
 
+  /* Audio in buffers of 100 ms. */
+  void play (int from_ms, int to_ms)
+  {
+    for (int ms = from_ms; ms < to_ms; ms += 100)
+      fail_unless (push (ms, 100) == GST_FLOW_OK);
+  }
+
 private:
   GstPad *const pad_;
 };

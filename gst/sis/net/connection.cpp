@@ -334,23 +334,14 @@ Connection::want_writable ()
 {
   if (!is_open () || writable_ != nullptr)
     return;
-  writable_.reset (g_pollable_output_stream_create_source (
-      output_of (websocket_.get ()), nullptr));
-  g_source_set_static_name (writable_.get (), "sis-writable");
-  /* libsoup's own source writes its queue at the default priority: as long as
-   * it has anything to write, ours does not run. */
-  g_source_set_priority (writable_.get (), G_PRIORITY_DEFAULT + 1);
   const auto on_writable = [] (GObject *, gpointer data) -> gboolean {
     auto *self = static_cast<Connection *> (data);
     self->writable_.reset ();
     self->listener_.on_writable_on_loop ();
     return G_SOURCE_REMOVE;
   };
-  g_source_set_callback (
-      writable_.get (),
-      G_SOURCE_FUNC (static_cast<GPollableSourceFunc> (on_writable)), this,
-      nullptr);
-  g_source_attach (writable_.get (), loop_->context ());
+  writable_ = when_written (output_of (websocket_.get ()), "sis-writable",
+                            on_writable, this);
 }
 
 } // namespace sis

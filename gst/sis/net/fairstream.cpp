@@ -5,7 +5,6 @@
 #include "sis/protocol/message.h"
 
 #include <algorithm>
-#include <gio/gio.h>
 #include <libsoup/soup.h>
 
 namespace {
@@ -65,29 +64,19 @@ base_of (GPollableInputStream *stream)
       g_filter_input_stream_get_base_stream (G_FILTER_INPUT_STREAM (stream)));
 }
 
-/* libsoup's own source writes its queue at the default priority: as long as it
- * has anything to write, one behind that does not run. */
 static void
 wait_for_answers (Reading &reading)
 {
   if (reading.answering != nullptr)
     return;
-  reading.answering.reset (
-      g_pollable_output_stream_create_source (reading.output, nullptr));
-  g_source_set_static_name (reading.answering.get (), "sis-answers");
-  g_source_set_priority (reading.answering.get (), G_PRIORITY_DEFAULT + 1);
   const auto on_written = [] (GObject *, gpointer data) -> gboolean {
     auto *self = static_cast<Reading *> (data);
     self->answered = self->frames.pings ();
     self->answering.reset ();
     return G_SOURCE_REMOVE;
   };
-  g_source_set_callback (
-      reading.answering.get (),
-      G_SOURCE_FUNC (static_cast<GPollableSourceFunc> (on_written)), &reading,
-      nullptr);
-  g_source_attach (reading.answering.get (),
-                   g_main_context_get_thread_default ());
+  reading.answering
+      = sis::when_written (reading.output, "sis-answers", on_written, &reading);
 }
 
 /* Null: it may go on. */
@@ -324,6 +313,21 @@ read_fairly (GObjectPtr<SoupWebsocketConnection> websocket)
       SOUP_WEBSOCKET_CONNECTION_CLIENT,
       soup_websocket_connection_get_origin (opener),
       soup_websocket_connection_get_protocol (opener), nullptr));
+}
+
+/* libsoup's own source writes its queue at the default priority: as long as it
+ * has anything to write, one behind that does not run. */
+GSourcePtr
+when_written (GPollableOutputStream *output, const char *name,
+              GPollableSourceFunc callback, void *data)
+{
+  GSourcePtr source (g_pollable_output_stream_create_source (output, nullptr));
+  g_source_set_static_name (source.get (), name);
+  g_source_set_priority (source.get (), G_PRIORITY_DEFAULT + 1);
+  g_source_set_callback (source.get (), G_SOURCE_FUNC (callback), data,
+                         nullptr);
+  g_source_attach (source.get (), g_main_context_get_thread_default ());
+  return source;
 }
 
 void

@@ -5,6 +5,8 @@
 
 #include <cstddef>
 
+#include <gio/gio.h>
+
 typedef struct _SoupWebsocketConnection SoupWebsocketConnection;
 
 namespace sis {
@@ -18,6 +20,11 @@ namespace sis {
  * On the loop, as soon as it is open and before anything of it is used. */
 GObjectPtr<SoupWebsocketConnection>
 read_fairly (GObjectPtr<SoupWebsocketConnection> websocket);
+
+/* Calls back once, on the loop, when all that libsoup was told to send has left
+ * for the kernel and the kernel takes more; until the source is destroyed. */
+GSourcePtr when_written (GPollableOutputStream *output, const char *name,
+                         GPollableSourceFunc callback, void *data);
 
 /* What such a one still has to read is of no use: after so many more bytes its
  * stream is at its end. */

@@ -164,8 +164,7 @@ GST_START_TEST (test_the_end_of_a_segment_is_behind_its_text)
   const TextLog log (pipeline);
   pipeline.play ();
   Feed feed (pipeline);
-  for (int ms = 0; ms < 1000; ms += 100)
-    fail_unless (feed.push (ms, 100) == GST_FLOW_OK);
+  feed.play (0, 1000);
   fail_unless (feed.push (
       gst_event_new_segment_done (GST_FORMAT_TIME, gint64 (GST_SECOND))));
   fail_unless (log.wait_for_event (GST_EVENT_SEGMENT_DONE));
@@ -213,8 +212,7 @@ GST_START_TEST (test_lateness_moves_the_end_of_the_segment)
   gst_segment_init (&segment, GST_FORMAT_TIME);
   segment.stop = 2 * GST_SECOND;
   fail_unless (feed.push (gst_event_new_segment (&segment)));
-  for (int ms = 0; ms < 2000; ms += 100)
-    fail_unless (feed.push (ms, 100) == GST_FLOW_OK);
+  feed.play (0, 2000);
   fail_unless (feed.push (gst_event_new_eos ()));
   fail_unless (log.wait_for_event (GST_EVENT_EOS));
   assert_equals_int (log.texts ().size (), 1);
@@ -257,12 +255,34 @@ GST_START_TEST (test_a_sentence_longer_than_latency_is_one)
   const TextLog log (pipeline);
   pipeline.play ();
   Feed feed (pipeline);
-  for (int ms = 0; ms < 6000; ms += 100)
-    fail_unless (feed.push (ms, 100) == GST_FLOW_OK);
+  feed.play (0, 6000);
   fail_unless (feed.push (gst_event_new_eos ()));
   fail_unless (pipeline.wait_for_eos ());
   assert_equals_int (log.texts ().size (), 1);
   assert_equals_int (pipeline.named ("sis-start").size (), 1);
+}
+GST_END_TEST;
+
+/* Before the service does so, 20 s after the last audio: that is what it takes.
+ */
+GST_START_TEST (test_a_stall_behind_a_wait_ends_the_session_in_order)
+{
+  sistest::Server server;
+  server.script ({ scripted ({}) });
+  fail_unless (server.start ());
+  Pipeline pipeline (fed_line (server.url (), "latency=500 timeout=20 "));
+  const TextLog log (pipeline);
+  pipeline.play ();
+  Feed feed (pipeline);
+  feed.play (0, 500);
+  for (int ms = 500; ms < 5000; ms += 100)
+    fail_unless (feed.push (gst_event_new_gap (GstClockTime (ms) * GST_MSECOND,
+                                               100 * GST_MSECOND)));
+  /* And then the source stalls. */
+  fail_unless (pipeline.wait_for_element_message ("sis-end") != nullptr);
+  fail_unless (pipeline.from_sink (GST_MESSAGE_WARNING).empty ());
+  const auto ends = pipeline.named ("sis-end");
+  assert_same_text (text_of (ends[0], "reason"), "NORMAL");
 }
 GST_END_TEST;
 
@@ -283,6 +303,7 @@ transcriber_streams_suite (void)
   tcase_add_test (tcase, test_latency_is_that_of_the_start);
   tcase_add_test (tcase, test_lateness_moves_the_end_of_the_segment);
   tcase_add_test (tcase, test_gaps_wait_for_text_as_audio_does);
+  tcase_add_test (tcase, test_a_stall_behind_a_wait_ends_the_session_in_order);
   tcase_add_test (tcase, test_a_sentence_longer_than_latency_is_one);
   return suite;
 }
