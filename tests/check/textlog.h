@@ -85,11 +85,13 @@ public:
   }
 
   /* Until all before that time is out. */
-  bool wait_for_time (gint64 ms) const
+  bool wait_for_time (gint64 ms, Milliseconds limit = patience ()) const
   {
-    return wait ([ms] (const Items &items) {
-      return !items.empty () && end_of (items) >= ms;
-    });
+    return wait (
+        [ms] (const Items &items) {
+          return !items.empty () && end_of (items) >= ms;
+        },
+        limit);
   }
   bool wait_for_texts (std::size_t count) const
   {
