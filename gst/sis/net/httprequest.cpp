@@ -12,6 +12,10 @@ namespace {
 /* Of an answer all but the body is known; that is not waited for for long. */
 constexpr std::chrono::seconds body_limit{ 2 };
 
+/* The same of a body that libsoup may read without ever coming back to the
+ * loop. */
+constexpr std::chrono::milliseconds guard_limit{ 500 };
+
 /* More 1xx than anybody has a use for. */
 constexpr int max_provisional = 20;
 
@@ -32,6 +36,19 @@ make_message (const HttpRequest::Settings &settings)
     soup_message_headers_replace (headers, header.name.c_str (),
                                   header.value.value ().c_str ());
   return message;
+}
+
+/* libsoup reads the body of a refusal to its end as long as there is something
+ * to read, however small its chunks. */
+bool
+may_hold_up_loop (SoupMessage *answer)
+{
+  SoupMessageHeaders *headers = soup_message_get_response_headers (answer);
+  return soup_message_get_status (answer) >= 300
+         && (soup_message_headers_get_encoding (headers)
+                 != SOUP_ENCODING_CONTENT_LENGTH
+             || soup_message_headers_get_content_length (headers)
+                    > HttpSession::max_body_length);
 }
 
 /* GIO has no code of its own for a connection that was cut meanwhile. */
@@ -122,10 +139,12 @@ HttpRequest::start_timer ()
 }
 
 void
-HttpRequest::on_head (SoupMessage *, HttpRequest *self) noexcept
+HttpRequest::on_head (SoupMessage *message, HttpRequest *self) noexcept
 {
   self->has_head_ = true;
   self->start_timer ();
+  if (may_hold_up_loop (message))
+    self->guard_.emplace (self->cancellable_.get (), guard_limit);
 }
 
 /* As long as they come, libsoup reads them, and nothing else of the loop runs.
@@ -141,6 +160,7 @@ HttpRequest::on_provisional (SoupMessage *, HttpRequest *self) noexcept
 void
 HttpRequest::on_restarted (SoupMessage *, HttpRequest *self) noexcept
 {
+  self->guard_.reset ();
   self->has_head_ = false;
   self->start_timer ();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "sis/net/cancelguard.h"
 #include "sis/net/clock.h"
 #include "sis/net/httpsession.h"
 #include "sis/net/ioloop.h"
@@ -8,6 +9,7 @@
 #include "sis/protocol/header.h"
 
 #include <functional>
+#include <optional>
 
 typedef struct _SoupAuth SoupAuth;
 
@@ -76,11 +78,12 @@ private:
   const GObjectPtr<SoupMessage> message_;
   const Clock::time_point deadline_;
   Timer timeout_;
-  std::string body_;        /* of a refusal */
-  bool has_head_ = false;   /* of an answer */
-  bool timed_out_ = false;  /* before that */
-  bool is_too_old_ = false; /* TLS */
-  int provisional_ = 0;     /* answers, 101 among them */
+  std::string body_;                 /* of a refusal */
+  bool has_head_ = false;            /* of an answer */
+  bool timed_out_ = false;           /* before that */
+  bool is_too_old_ = false;          /* TLS */
+  int provisional_ = 0;              /* answers, 101 among them */
+  std::optional<CancelGuard> guard_; /* of a body that may have no end */
 };
 
 } // namespace sis

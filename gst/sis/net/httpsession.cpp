@@ -7,9 +7,6 @@
 namespace sis {
 namespace {
 
-/* Of the body of a refusal; what the gateway says has some hundred bytes. */
-constexpr int max_body_length = 16 << 10;
-
 GQuark
 body_quark ()
 {
@@ -26,6 +23,9 @@ make_session ()
       INT_MAX, "max-conns-per-host", INT_MAX, nullptr)));
   soup_session_remove_feature_by_type (session.get (),
                                        SOUP_TYPE_WEBSOCKET_EXTENSION_MANAGER);
+  /* Some bytes may unfold to any number, all before the loop turns again. */
+  soup_session_remove_feature_by_type (session.get (),
+                                       SOUP_TYPE_CONTENT_DECODER);
   return session;
 }
 
@@ -73,7 +73,7 @@ make_body_catcher ()
   soup_logger_set_response_filter (logger.get (), filter_answer, nullptr,
                                    nullptr);
   soup_logger_set_printer (logger.get (), take_line, nullptr, nullptr);
-  soup_logger_set_max_body_size (logger.get (), max_body_length);
+  soup_logger_set_max_body_size (logger.get (), HttpSession::max_body_length);
   return logger;
 }
 

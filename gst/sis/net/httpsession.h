@@ -28,6 +28,9 @@ public:
   SoupSession *get () const noexcept { return session_.get (); }
   const ProxyResolver &proxies () const noexcept { return proxies_; }
 
+  /* Of the body of a refusal; what the gateway says has some hundred bytes. */
+  static constexpr int max_body_length = 16 << 10;
+
   /* From now on, the first few kB of the body of an answer to `message` are put
    * into `body` if it is none that was asked for; null: no longer. libsoup
    * throws away what refuses a WebSocket. */

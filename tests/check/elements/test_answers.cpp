@@ -23,13 +23,79 @@ write_answer (HalfServer &half, const std::string &answer)
   return peer;
 }
 
-/* Until nobody reads it any more. */
-void
-write_without_end (HalfServer::Peer &peer)
+std::string
+chunk_of (const std::string &piece)
 {
-  const std::string chunk = "10000\r\n" + std::string (0x10000, ' ') + "\r\n";
-  while (peer.write (chunk))
+  char size[20];
+  g_snprintf (size, sizeof size, "%zx\r\n", piece.size ());
+  return size + piece + "\r\n";
+}
+struct Body
+{
+  std::string head;  /* a header field and the first chunk */
+  std::string piece; /* repeated without an end */
+};
+
+Body
+large_chunks ()
+{
+  return { "\r\n\r\n", chunk_of (std::string (0x10000, ' ')) };
+}
+
+/* Longer to read than to send. */
+Body
+tiny_chunks ()
+{
+  std::string piece;
+  while (piece.size () < 0x10000)
+    piece += chunk_of (" ");
+  return { "\r\n\r\n", piece };
+}
+
+/* The next kB of a stream that unfolds to a thousand times as much. */
+std::string
+deflate_zeros (GConverter *compressor)
+{
+  const std::string zeros (0x100000, '\0');
+  std::string out (0x10000, '\0');
+  gsize read = 0, written = 0;
+  while (read < zeros.size ()) {
+    gsize in = 0, more = 0;
+    fail_unless (g_converter_convert (
+                     compressor, zeros.data () + read, zeros.size () - read,
+                     out.data () + written, out.size () - written,
+                     G_CONVERTER_FLUSH, &in, &more, nullptr)
+                 != G_CONVERTER_ERROR);
+    read += in;
+    written += more;
+  }
+  return chunk_of (out.substr (0, written));
+}
+
+Body
+compressed_chunks ()
+{
+  g_autoptr (GZlibCompressor) compressor
+      = g_zlib_compressor_new (G_ZLIB_COMPRESSOR_FORMAT_GZIP, 9);
+  const std::string first = deflate_zeros (G_CONVERTER (compressor));
+  return { "\r\nContent-Encoding: gzip\r\n\r\n" + first,
+           deflate_zeros (G_CONVERTER (compressor)) };
+}
+
+constexpr Body (*endless_bodies[]) ()
+    = { large_chunks, tiny_chunks, compressed_chunks };
+constexpr int n_endless_bodies = G_N_ELEMENTS (endless_bodies);
+
+/* Until nobody reads it any more. */
+Peer
+refuse_without_end (HalfServer &half, const std::string &status_line, int kind)
+{
+  const Body body = endless_bodies[kind]();
+  const Peer peer = write_answer (
+      half, status_line + "\r\nTransfer-Encoding: chunked" + body.head);
+  while (peer->write (body.piece))
     ;
+  return peer;
 }
 
 void
@@ -79,9 +145,7 @@ GST_START_TEST (test_a_refusal_whose_body_never_ends)
   Pipeline pipeline (launch_line (half.url (), prompt ("never")));
   pipeline.play ();
   pipeline.push (indexed_audio (0, 16000), 0);
-  const Peer peer = write_answer (
-      half, "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n");
-  write_without_end (*peer);
+  const Peer peer = refuse_without_end (half, "HTTP/1.1 403 Forbidden", __i__);
   assert_refused (pipeline, GST_RESOURCE_ERROR_NOT_AUTHORIZED, 403);
 }
 GST_END_TEST;
@@ -92,13 +156,14 @@ GST_START_TEST (test_a_refusal_of_iam_whose_body_does_not_end)
   Server server;
   fail_unless (iam.start (false) && server.start ());
   Pipeline pipeline (launch_line (server.url (), prompt ("never")));
-  log_in (pipeline, iam, __i__ == 0 ? "silent" : "endless");
+  const bool is_silent = __i__ == n_endless_bodies;
+  log_in (pipeline, iam, is_silent ? "silent" : "endless");
   pipeline.play ();
   pipeline.push (indexed_audio (0, 16000), 0);
-  const Peer peer = write_answer (
-      iam, "HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n");
-  if (__i__ == 1)
-    write_without_end (*peer);
+  const std::string head = "HTTP/1.1 401 Unauthorized";
+  const Peer peer = is_silent ? write_answer (
+                        iam, head + "\r\nTransfer-Encoding: chunked\r\n\r\n")
+                              : refuse_without_end (iam, head, __i__);
   assert_refused (pipeline, GST_RESOURCE_ERROR_NOT_AUTHORIZED, 401);
   fail_unless (server.connections ().empty ());
 }
@@ -164,10 +229,11 @@ answers_suite (void)
   tcase_set_timeout (tcase, 60);
   suite_add_tcase (suite, tcase);
   tcase_add_loop_test (tcase, test_a_refusal_whose_body_does_not_come, 0, 3);
-  tcase_add_test (tcase, test_a_refusal_whose_body_never_ends);
+  tcase_add_loop_test (tcase, test_a_refusal_whose_body_never_ends, 0,
+                       n_endless_bodies);
   tcase_add_loop_test (tcase, test_provisional_answers_without_end, 0, 2);
   tcase_add_loop_test (tcase, test_a_refusal_of_iam_whose_body_does_not_end, 0,
-                       2);
+                       n_endless_bodies + 1);
   tcase_add_loop_test (tcase, test_a_token_whose_body_does_not_come, 0, 2);
   return suite;
 }
