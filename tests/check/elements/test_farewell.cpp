@@ -4,6 +4,7 @@
 #include "server.h"
 
 #include "pipeline.h"
+#include "textlog.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -17,7 +18,8 @@ namespace {
 
 constexpr const char *farewells[]
     = { "sis-connecting", "sis-start", "sis-result", "sis-event",
-        "sis-end",        "warning",   "error" };
+        "sis-end",        "warning",   "qos",        "error" };
+constexpr int n_farewells = G_N_ELEMENTS (farewells);
 
 bool
 is_named (GstMessage *message, const std::string &what)
@@ -27,6 +29,8 @@ is_named (GstMessage *message, const std::string &what)
     return what == "error";
   case GST_MESSAGE_WARNING:
     return what == "warning";
+  case GST_MESSAGE_QOS:
+    return what == "qos";
   default:
     return gst_message_has_name (message, what.c_str ());
   }
@@ -109,7 +113,16 @@ that_leads_to (const std::string &what)
         = { { 2000ms, sistest::fatal ("SIS.0002", "internal error") } };
   if (what == "warning")
     behaviour.actions = { { 2000ms, sistest::reset () } };
+  behaviour.handshake.answer = what != "qos";
   return behaviour;
+}
+
+std::string
+properties_for (const std::string &what)
+{
+  if (what == "sis-event")
+    return "mode=sentence";
+  return what == "qos" ? "leaky=upstream max-buffer-duration=1000000000" : "";
 }
 
 /* Nothing is told before audio comes. */
@@ -129,12 +142,15 @@ push_audio (GstElement *source)
 
 GST_START_TEST (test_the_last_reference_may_go_on_the_io_thread)
 {
-  const std::string what = farewells[__i__];
+  const std::string what = farewells[__i__ % n_farewells];
+  const bool is_sink = __i__ < n_farewells;
   sistest::Server server;
   server.script ({ that_leads_to (what) });
   fail_unless (server.start ());
+  /* Text that is out waits for its time. */
   Application application (
-      launch_line (server.url (), what == "sis-event" ? "mode=sentence" : ""),
+      is_sink ? launch_line (server.url (), properties_for (what))
+              : text_line (server.url (), properties_for (what), "fakesink"),
       what);
   g_autoptr (GstElement) source
       = gst_bin_get_by_name (GST_BIN (application.pipeline ()), "src");
@@ -216,7 +232,7 @@ farewell_suite (void)
   tcase_set_timeout (tcase, 60);
   suite_add_tcase (suite, tcase);
   tcase_add_loop_test (tcase, test_the_last_reference_may_go_on_the_io_thread,
-                       0, int (std::size (farewells)));
+                       0, 2 * n_farewells);
   tcase_add_test (tcase, test_a_pipeline_lives_until_it_was_told);
   return suite;
 }
