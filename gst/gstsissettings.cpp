@@ -3,6 +3,7 @@
 
 #include "gstsiscredentials.h"
 #include "gstsisextra.h"
+#include "gstsistrust.h"
 
 #include <algorithm>
 
@@ -96,16 +97,13 @@ make_transport (const Settings &settings)
   if (settings.tls_database != nullptr && !settings.ssl_ca_file.empty ())
     return "tls-database and ssl-ca-file are both set; set one of them.";
   transport.tls_database = settings.tls_database;
-  transport.ca_file = settings.ssl_ca_file;
   if (settings.ssl_ca_file.empty ())
     return transport;
   g_autoptr (GError) error = nullptr;
-  GTlsDatabase *database
-      = g_tls_file_database_new (settings.ssl_ca_file.c_str (), &error);
-  if (database == nullptr)
+  transport.tls_database = load_trust (settings.ssl_ca_file, &error);
+  if (transport.tls_database == nullptr)
     return "ssl-ca-file cannot be used: "
            + clean_text (error->message, max_label_length) + ".";
-  transport.tls_database.reset (database, g_object_unref);
   return transport;
 }
 

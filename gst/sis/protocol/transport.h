@@ -42,17 +42,11 @@ std::variant<Proxy, std::string> parse_proxy (const Secret &text);
 struct Transport
 {
   std::optional<Proxy> proxy; /* else the system's, for TLS alone */
-  /* Whose certificates are trusted in place of the system's: a GTlsDatabase
-   * (a type that this floor does not know), and the file that it was made of,
-   * if so; equal files are equal. */
+  /* Whose certificates are trusted in place of the system's: a GTlsDatabase, a
+   * type that this floor does not know. */
   std::shared_ptr<void> tls_database;
-  std::string ca_file;
 
-  bool operator== (const Transport &other) const
-  {
-    return proxy == other.proxy && ca_file == other.ca_file
-           && (!ca_file.empty () || tls_database == other.tls_database);
-  }
+  bool operator== (const Transport &) const = default;
 };
 
 } // namespace sis

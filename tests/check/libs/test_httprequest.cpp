@@ -59,7 +59,6 @@ struct Route
     transport.proxy = std::get<sis::Proxy> (parsed);
     transport.tls_database.reset (g_tls_file_database_new (ca, nullptr),
                                   g_object_unref);
-    transport.ca_file = ca;
     std::promise<void> made;
     loop->invoke ([&] {
       session = loop->http_session_on_loop ({ .transport = transport });
