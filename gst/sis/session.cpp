@@ -149,6 +149,7 @@ Session::offer (AudioBlock &block)
            || shared->failed || shared->closed;
   };
   while (block.bytes.size () >= sample) {
+    const bool was_overflowing = shared->overflow.samples > 0;
     if (shared->failed && !shared->closed
         && core_->config ().discards_after_error)
       refuse (*shared, block);
@@ -167,7 +168,7 @@ Session::offer (AudioBlock &block)
     const bool has_audio = shared->wants_audio && shared->store.ready_format ();
     if (has_audio)
       shared->wants_audio = false;
-    if (has_audio || shared->overflow.samples > 0)
+    if (has_audio || (shared->overflow.samples > 0 && !was_overflowing))
       core_->wake ();
   }
   return Answer::Accepted;
