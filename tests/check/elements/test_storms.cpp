@@ -315,6 +315,7 @@ GST_START_TEST (test_a_storm_leaves_nothing_behind)
   /* The first ones fill the caches of GLib, GStreamer and malloc. */
   for (unsigned seed = 1; seed <= 3; seed++)
     storm (service.url (), seed, element);
+  fail_unless (wait_for_io_threads (0));
   const Census census = take_census ();
   const std::size_t before = allocated ();
   storm (service.url (), 4, element);
