@@ -318,5 +318,5 @@ add_speech_tests ()
   g_test_add_func ("/speech/stop", test_speech_stops_with_the_server);
   g_test_add_func ("/program/serves-and-stops", test_program_serves_and_stops);
   g_test_add_func ("/program/bad-options", test_program_refuses_bad_options);
-  g_test_add_func ("/program/speech", test_program_recognises_speech);
+  g_test_add_func ("/speech/program", test_program_recognises_speech);
 }
