@@ -71,6 +71,8 @@ public:
         is_running_ = true;
         is_running_.notify_all ();
       }
+      is_running_ = true;
+      is_running_.notify_all ();
     });
     is_running_.wait (false);
   }
@@ -198,8 +200,6 @@ GST_START_TEST (test_many_pings_in_time_are_answered)
       fail_unless (frame.has_value ());
       pongs += frame->opcode == Opcode::Pong;
     }
-    fail_unless (attack.pipeline->wait_for (GST_MESSAGE_ERROR, 1100ms)
-                 == nullptr);
   }
   attack.say (result_of ("one"));
   attack.finish ("one");
