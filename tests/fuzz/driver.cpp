@@ -3,10 +3,10 @@
  *
  *   fuzz_TARGET [--runs=N] [--seed=N] [--dict=FILE] [SEED…]
  *
- * SEED is a file or a folder of files. SIS_CHECK_SCALE divides N. The same
- * arguments give the same run. An input that makes the target abort is left in
- * the file fuzz_TARGET.crash; given as the one SEED, with --runs=0, it does so
- * again. */
+ * SEED is a file or a folder of files. SIS_CHECK_SCALE divides N, and nothing
+ * else does. The same arguments give the same run. An input that makes the
+ * target abort is left in the file fuzz_TARGET.crash; given as the one SEED,
+ * with --runs=0, it does so again. */
 #include "fuzz.h"
 
 #include "../check/scale.h"
@@ -51,6 +51,13 @@ struct Arguments
   std::vector<std::filesystem::path> seeds;
 };
 
+/* None stays none. */
+long
+scaled_runs (long runs)
+{
+  return runs > 0 ? sischeck::scaled (runs) : 0;
+}
+
 Arguments
 read_arguments (int argc, char **argv)
 {
@@ -59,7 +66,7 @@ read_arguments (int argc, char **argv)
     const std::string text = argv[i];
     const std::string value = text.substr (text.find ('=') + 1);
     if (text.starts_with ("--runs="))
-      arguments.runs = sischeck::scaled (std::atol (value.c_str ()));
+      arguments.runs = scaled_runs (std::atol (value.c_str ()));
     else if (text.starts_with ("--seed="))
       arguments.seed = std::strtoul (value.c_str (), nullptr, 10);
     else if (text.starts_with ("--dict="))
@@ -217,14 +224,6 @@ execute ()
   run++;
 }
 
-/* Where everything is slower there is less of it, as long as it is enough. */
-long
-scale_of_environment ()
-{
-  const char *text = std::getenv ("CK_TIMEOUT_MULTIPLIER");
-  return std::clamp (text != nullptr ? std::atol (text) : 1, 1L, 20L);
-}
-
 } // namespace
 
 int
@@ -241,14 +240,13 @@ main (int argc, char **argv)
     input = seed;
     execute ();
   }
-  const long scale = scale_of_environment ();
   Mutator mutator (arguments.seed, seeds,
                    read_dictionary (arguments.dictionary));
-  for (long i = 0; i < arguments.runs / scale; i++) {
+  for (long i = 0; i < arguments.runs; i++) {
     input = mutator.next ();
     execute ();
   }
-  std::printf ("%s: %ld runs from seed %lu, scaled by 1/%ld\n", name.c_str (),
-               run, arguments.seed, scale);
+  std::printf ("%s: %ld runs from seed %lu, scaled by 1/%d\n", name.c_str (),
+               run, arguments.seed, sischeck::stride ());
   return 0;
 }
