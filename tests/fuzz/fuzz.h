@@ -64,7 +64,8 @@ private:
   std::string_view rest_;
 };
 
-/* Valid UTF-8 without control characters, at most so long. */
+/* Valid UTF-8, at most so long, of characters that are seen: by Unicode's
+ * categories, not by the list of the code that is tested. */
 bool is_clean (std::string_view text, std::size_t limit);
 
 } // namespace sisfuzz
