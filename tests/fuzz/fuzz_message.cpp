@@ -82,11 +82,46 @@ struct Check
   }
 };
 
+/* A piece of `text`, between two bytes 2, is there `times` times: what reaches
+ * the limits is longer than an input. */
+std::string
+repeated (std::string_view text, std::int64_t times)
+{
+  constexpr char mark = 2;
+  const std::size_t begin = text.find (mark);
+  const std::size_t end
+      = begin == text.npos ? begin : text.find (mark, begin + 1);
+  if (end == text.npos)
+    return std::string (text);
+  const std::string_view piece = text.substr (begin + 1, end - begin - 1);
+  std::string whole (text.substr (0, begin));
+  while (times-- > 0 && whole.size () <= max_message_length)
+    whole += piece;
+  return whole.append (text.substr (end + 1));
+}
+
+void
+check (std::string_view text)
+{
+  const ServerMessage message = parse (text);
+  fuzz_check (text.size () <= max_message_length
+              || std::holds_alternative<Malformed> (message));
+  std::visit (Check (), message);
+}
+
 } // namespace
 
+/* A message; or a byte 1, how often a piece of it is there, and the message. */
 int
 LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
 {
-  std::visit (Check (), parse (sisfuzz::as_text (data, size)));
+  sisfuzz::Choices choices (sisfuzz::as_text (data, size));
+  if (size > 0 && data[0] == 1) {
+    choices.byte ();
+    const auto times = choices.any (1, max_message_length);
+    check (repeated (choices.rest (), times));
+  } else {
+    check (choices.rest ());
+  }
   return 0;
 }
