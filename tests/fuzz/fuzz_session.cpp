@@ -9,6 +9,7 @@
 
 using namespace sis;
 using namespace std::chrono_literals;
+using sisfuzz::StreamModel;
 using sisfuzz::World;
 
 namespace {
@@ -16,7 +17,25 @@ namespace {
 /* As long as a script may be, and what the end may take. */
 constexpr int most_steps = 150;
 constexpr int most_steps_to_end = 20000;
-constexpr auto longest_end = 24h;
+
+/* Times real time: the slowest that a script lets audio be sent. */
+constexpr double slowest = 0.5;
+
+Position
+to_samples (Nanoseconds time)
+{
+  return time_to_samples (time, sisfuzz::rate);
+}
+
+StreamModel::Rules
+rules_of (const Config &config)
+{
+  return { .mode = config.mode,
+           .message = to_samples (config.chunk_duration),
+           .replay = to_samples (config.replay_duration),
+           .minimum = sisfuzz::rate / 100,
+           .rate = sisfuzz::rate };
+}
 
 class Script
 {
@@ -35,37 +54,47 @@ private:
   void local_step ();
   void streaming_step ();
   void offer ();
+  void note_dropped (Position samples);
   void remote_step ();
+  void say (const std::string &text);
   void time_step ();
   void refuse ();
   std::string message ();
+  std::string trace ();
   std::string result ();
   void set_prank ();
   void flush ();
+  void give_up_all ();
   void drain ();
+  Nanoseconds longest_end () const;
   void check_account ();
   void finish ();
 
   sisfuzz::Choices in_;
   World &world_ = World::get ();
   const Config config_;
+  StreamModel model_{ rules_of (config_) };
   const std::shared_ptr<sisfuzz::EventCheck> events_
-      = std::make_shared<sisfuzz::EventCheck> ();
-  sisfuzz::WireCheck wire_;
+      = std::make_shared<sisfuzz::EventCheck> (model_);
+  sisfuzz::WireCheck wire_{ model_ };
   std::unique_ptr<Session> session_;
   AudioFormat format_ = sisfuzz::pcm;
   Position offered_ = 0;
+  const AudioBlock *block_ = nullptr; /* that is being offered */
+  std::string last_said_;
   Nanoseconds running_time_{};
   int steps_ = 0, steps_to_end_ = 0;
   bool is_waiting_ = false; /* the streaming thread */
   bool is_flushing_ = false, was_flushed_ = false, has_drained_ = false;
-  Clock::time_point end_since_{};
+  bool is_live_ = false;
+  Clock::time_point end_by_{};
 };
 
 Script::Script (std::string_view input) : in_ (input), config_ (config ())
 {
   world_.while_waiting = [this] { step_while_waiting (); };
   wire_.connect (world_);
+  events_->on_given_up = [this] { give_up_all (); };
   session_ = std::make_unique<Session> (config_, events_);
 }
 
@@ -122,12 +151,9 @@ Script::check_account ()
   fuzz_check (audio.in + audio.filled
               == audio.acknowledged + audio.unacknowledged + audio.evicted
                      + audio.waiting + audio.dropped);
-  const auto most
-      = [] (Nanoseconds time) { return time_to_samples (time, sisfuzz::rate); };
-  fuzz_check (audio.waiting <= most (config_.max_buffer_duration));
-  fuzz_check (audio.unacknowledged <= most (config_.replay_duration));
+  fuzz_check (audio.waiting <= to_samples (config_.max_buffer_duration));
+  fuzz_check (audio.unacknowledged <= to_samples (config_.replay_duration));
   fuzz_check (audio.dropped >= 0 && audio.acknowledged >= 0);
-  wire_.may_have_holes |= audio.dropped > 0 || audio.evicted > 0;
 }
 
 /* Several things may happen before the loop sees any of them. */
@@ -144,7 +170,6 @@ Script::step ()
     remote_step ();
   else
     time_step ();
-  /* The loop may send at once what comes after audio that was dropped. */
   check_account ();
   if (!one_in (4))
     world_.run_loop ();
@@ -161,9 +186,9 @@ Script::step_while_waiting ()
     step ();
   } else {
     if (steps_to_end_++ == 0)
-      end_since_ = world_.now ();
+      end_by_ = world_.now () + longest_end ();
     fuzz_check (steps_to_end_ < most_steps_to_end);
-    fuzz_check (world_.now () - end_since_ < longest_end);
+    fuzz_check (world_.now () <= end_by_);
     const bool goes_on
         = world_.run_loop () || world_.take () || world_.pass_to_next_timer ();
     /* A store that is full may stay so; the end of the stream may not. */
@@ -174,12 +199,39 @@ Script::step_while_waiting ()
   is_waiting_ = false;
 }
 
+/* From now on nothing comes but room for what is sent: until the last message
+ * went, and then at most 3 x timeout; a peer that is not heard holds it up. */
+Nanoseconds
+Script::longest_end () const
+{
+  const AudioAccount audio = session_->stats ().audio;
+  const double left = double (
+      samples_to_time (audio.waiting + audio.unacknowledged + audio.evicted,
+                       sisfuzz::rate)
+          .count ());
+  return Nanoseconds (std::int64_t (left / slowest)) + 3 * config_.timeout
+         + 2 * config_.keepalive_interval;
+}
+
+/* What there was no room for. */
+void
+Script::note_dropped (Position samples)
+{
+  const bool is_auto = config_.leaky == Leaky::Auto;
+  if (config_.leaky == Leaky::Upstream)
+    model_.dropped (offered_ - samples, offered_);
+  else if (config_.leaky == Leaky::Downstream || (is_auto && is_live_))
+    model_.dropped_oldest (samples);
+}
+
 void
 Script::offer ()
 {
-  /* A hole in time: audio was left out. */
-  if (one_in (8))
-    offered_ += in_.any (0, 3000), wire_.may_have_holes = true;
+  if (one_in (8)) {
+    const Position from = offered_;
+    offered_ += in_.any (0, 3000);
+    model_.left_out (from, offered_);
+  }
   const Position samples = std::min (in_.any (0, one_in (2) ? 1000 : 20000),
                                      sisfuzz::longest_stream - offered_);
   if (samples <= 0)
@@ -193,12 +245,16 @@ Script::offer ()
                       .times = { running_time_, running_time_, running_time_ } }
   };
   wire_.offered (format_, offered_, samples);
+  const Position dropped = session_->stats ().audio.dropped;
+  block_ = &block;
   const auto answer = session_->offer (block);
+  block_ = nullptr;
   fuzz_check ((answer == Session::Answer::Accepted)
               == (block.bytes.size () < format_.sample_bytes ()));
   const Position taken = block.first - offered_;
   running_time_ += samples_to_time (taken, sisfuzz::rate);
   offered_ = block.first;
+  note_dropped (session_->stats ().audio.dropped - dropped);
 }
 
 void
@@ -213,7 +269,7 @@ Script::streaming_step ()
     session_->break_off ();
     break;
   case 1:
-    session_->set_live (one_in (2));
+    session_->set_live (is_live_ = one_in (2));
     break;
   case 2:
     session_->warn (Failure{ .text = "A warning of the element." });
@@ -235,6 +291,9 @@ Script::streaming_step ()
     if (!is_flushing_)
       drain ();
     break;
+  case 8:
+    session_->hold (one_in (2));
+    break;
   default:
     offer ();
     break;
@@ -251,14 +310,20 @@ Script::drain ()
       || events_->has_failed ())
     return;
   fuzz_check (audio.waiting == 0);
-  if (!wire_.may_have_holes && audio.dropped == 0 && audio.evicted == 0)
-    fuzz_check (wire_.sent_end () == offered_);
+  fuzz_check (model_.first_owed () >= offered_);
+}
+
+void
+Script::give_up_all ()
+{
+  model_.gave_up_all (block_ != nullptr ? block_->first : offered_);
 }
 
 void
 Script::flush ()
 {
-  was_flushed_ = wire_.may_have_holes = true;
+  give_up_all ();
+  was_flushed_ = true;
   if (!is_flushing_) {
     session_->flush_start ();
     is_flushing_ = true;
@@ -313,7 +378,8 @@ Script::set_prank ()
     break;
   case 1:
     events_->prank = [this] {
-      wire_.may_have_holes = was_flushed_ = true;
+      give_up_all ();
+      was_flushed_ = true;
       if (!is_flushing_)
         session_->flush_start ();
       is_flushing_ = true;
@@ -346,6 +412,18 @@ Script::result ()
   return text + "]}";
 }
 
+/* Now and then it is a secret, as it is or in JSON's escapes. */
+std::string
+Script::trace ()
+{
+  std::string trace_id = "t";
+  if (one_in (8))
+    trace_id = world_.told;
+  else if (one_in (8) && world_.told == sisfuzz::secret_token)
+    trace_id = sisfuzz::escaped_token;
+  return R"(,"trace_id":")" + trace_id + "\"";
+}
+
 std::string
 Script::message ()
 {
@@ -354,37 +432,44 @@ Script::message ()
   static constexpr const char *reasons[] = { "NORMAL", "CANCEL", "ERROR", "" };
   static constexpr const char *codes[]
       = { "SIS.0032", "SIS.0304", "SIS.0311", "SIS.0312", "SIS.0100", "X" };
-  std::string trace_id = "t";
-  if (one_in (8))
-    trace_id = world_.told;
-  else if (one_in (8) && world_.told == sisfuzz::secret_token)
-    trace_id = sisfuzz::escaped_token;
-  const std::string trace = R"(,"trace_id":")" + trace_id + "\"";
+  const std::string trace_id = trace ();
   switch (in_.any (0, 15)) {
   case 0:
   case 1:
   case 2:
-    wire_.note_start_answered ();
-    return R"({"resp_type":"START")" + trace + "}";
+    return R"({"resp_type":"START")" + trace_id + "}";
   case 3:
     return R"({"resp_type":"EVENT","event":")"
            + std::string (events[in_.any (0, 3)]) + R"(","timestamp":)"
-           + std::to_string (in_.any (0, 8000)) + trace + "}";
+           + std::to_string (in_.any (0, 8000)) + trace_id + "}";
   case 4:
   case 5:
     return R"({"resp_type":"END","reason":")"
-           + std::string (reasons[in_.any (0, 3)]) + "\"" + trace + "}";
+           + std::string (reasons[in_.any (0, 3)]) + "\"" + trace_id + "}";
   case 6:
     return R"({"resp_type":")"
            + std::string (one_in (3) ? "FATAL_ERROR" : "ERROR")
-           + R"(","error_code":")" + codes[in_.any (0, 5)] + "\"" + trace
+           + R"(","error_code":")" + codes[in_.any (0, 5)] + "\"" + trace_id
            + R"(,"error_msg":"of )" + world_.told + "\"}";
   case 7:
-    wire_.note_start_answered ();
     return std::string (in_.take (std::size_t (in_.any (0, 255))));
+  case 8:
+    return last_said_;
   default:
     return result ();
   }
+}
+
+/* If anybody hears it. */
+void
+Script::say (const std::string &text)
+{
+  last_said_ = text;
+  if (!world_.is_open ())
+    return;
+  wire_.said (parse (text));
+  world_.say (text);
+  model_.heard ();
 }
 
 void
@@ -437,8 +522,11 @@ Script::remote_step ()
   case 9:
     world_.take ();
     break;
+  case 10:
+    world_.answer_pings (one_in (2));
+    break;
   default:
-    world_.say (message ());
+    say (message ());
     break;
   }
 }

@@ -48,8 +48,10 @@ for target; do
     { tail -n 50 "$log" >&2; exit 2; }
 done
 
-# Longer inputs are made of these by the target itself, where that matters.
-options="-max_len=4096 -timeout=20 -rss_limit_mb=1024 -print_final_stats=1"
+# Longer inputs are made of these by the target itself, where that matters; as
+# they are slow, they have their turn less often.
+options="-max_len=4096 -timeout=20 -rss_limit_mb=1024 -print_final_stats=1
+  -entropic_scale_per_exec_time=1"
 export ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 

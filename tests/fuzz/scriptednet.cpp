@@ -133,6 +133,7 @@ World::accept ()
   if (!is_connecting ())
     return false;
   peer_.is_open = true;
+  heard ();
   on_loop ([this] { peer_.listener->on_open_on_loop (); });
   return true;
 }
@@ -168,6 +169,7 @@ World::say (std::string_view text)
 {
   if (!is_open ())
     return false;
+  heard ();
   on_loop ([&] { peer_.listener->on_text_on_loop (text); });
   return true;
 }
@@ -177,6 +179,7 @@ World::say_binary (std::size_t length)
 {
   if (!is_open ())
     return false;
+  heard ();
   on_loop ([&] { peer_.listener->on_binary_on_loop (length); });
   return true;
 }
@@ -197,6 +200,21 @@ World::take ()
   peer_.room = 1 + peer_.taken++ % 6;
   on_loop ([this] { peer_.listener->on_writable_on_loop (); });
   return true;
+}
+
+/* A peer that answers pings is heard all the time. */
+void
+World::heard ()
+{
+  if (peer_.hear)
+    peer_.hear (answers_pings_ ? sis::Clock::time_point::max () : now_);
+}
+
+void
+World::answer_pings (bool answers)
+{
+  answers_pings_ = answers;
+  heard ();
 }
 
 bool
@@ -357,8 +375,9 @@ Connection::Connection (std::shared_ptr<IoLoop> loop, const Settings &settings,
   World &world = World::get ();
   fuzz_check (world.is_on_loop ());
   fuzz_check (world.peer_.connection == nullptr);
-  world.peer_ = { .connection = this, .listener = &listener };
-  last_heard_ = Clock::time_point::max (); /* a pong to every ping */
+  world.peer_ = { .connection = this,
+                  .listener = &listener,
+                  .hear = [this] (auto time) { last_heard_ = time; } };
   world.told.clear ();
   for (const Header &header : settings.headers)
     if (header.name == "X-Auth-Token")

@@ -47,6 +47,7 @@ public:
   bool say (std::string_view text);
   bool say_binary (std::size_t length);
   bool take (); /* what was sent: room for more */
+  void answer_pings (bool answers);
   bool answer_token (const sis::IamTokens::Answer &answer);
 
   /* What it hears. */
@@ -75,6 +76,7 @@ private:
   {
     const sis::Connection *connection = nullptr;
     sis::Connection::Listener *listener = nullptr;
+    std::function<void (sis::Clock::time_point)> hear;
     bool is_open = false, is_over = false, wants_writable = false;
     int room = 0;  /* messages that are taken without a wait */
     int taken = 0; /* waits for room that ended */
@@ -84,12 +86,14 @@ private:
                     std::function<void ()> fire);
   void stop_timer (const sis::Timer *timer);
   void fire (Alarms::iterator alarm);
+  void heard ();
   bool is_writable () const { return is_open () && peer_.room > 0; }
   void audio_came (std::span<const std::byte> audio);
   bool tell_last (const sis::Failure &failure);
 
   sis::Clock::time_point now_{};
   int depth_ = 0;
+  bool answers_pings_ = true;
   std::weak_ptr<sis::IoLoop> loop_;
   std::deque<std::function<void ()>> work_;
   std::map<const sis::Bell *, std::function<void ()>> bells_;

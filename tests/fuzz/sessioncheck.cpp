@@ -16,8 +16,11 @@ all_bytes ()
   static const std::vector<std::byte> bytes = [] {
     std::vector<std::byte> made (2 * longest_stream);
     std::uint32_t state = 1;
-    for (std::byte &byte : made)
-      byte = std::byte ((state = state * 1664525 + 1013904223) >> 24);
+    /* None that stands for silence, so that padding can be told from it. */
+    for (std::byte &byte : made) {
+      state = state * 1664525 + 1013904223;
+      byte = std::byte (1 + (state >> 24) % 254);
+    }
     return made;
   }();
   return bytes;
@@ -63,7 +66,7 @@ void
 WireCheck::on_handshake (const Connection::Settings &settings)
 {
   has_start_ = is_started_ = is_ended_ = is_padded_ = false;
-  session_samples_ = 0;
+  model_.session_begins ();
   fuzz_check (settings.url.starts_with ("ws://127.0.0.1"));
 }
 
@@ -80,6 +83,14 @@ WireCheck::on_text (const std::string &text)
   fuzz_check (contains (text, "\"command\":\"END\""));
   fuzz_check (has_start_ && is_started_ && !is_ended_);
   is_ended_ = true;
+  model_.end_sent (contains (text, "\"cancel\":true"));
+}
+
+void
+WireCheck::said (const ServerMessage &message)
+{
+  is_started_ |= has_start_ && std::holds_alternative<StartReply> (message);
+  model_.said (message);
 }
 
 bool
@@ -91,31 +102,39 @@ WireCheck::is_at (std::span<const std::byte> audio, Position at) const
   return std::ranges::equal (audio, stream_of (format_, at, samples));
 }
 
-/* Padding is silence, and told from audio by what is at the end. */
 Position
-WireCheck::place_of (std::span<const std::byte> audio) const
+WireCheck::search (std::span<const std::byte> audio, Position from) const
 {
-  if (session_samples_ > 0 && is_at (audio, session_end_))
-    return session_end_;
   const auto size = Position (format_.sample_bytes ());
   const std::size_t head = std::min<std::size_t> (audio.size (), 16);
   for (const Offered &offered : offered_) {
-    if (offered.format != format_)
+    const Position first = std::max (offered.first, from);
+    if (offered.format != format_ || first >= offered.end)
       continue;
-    const auto all
-        = stream_of (format_, offered.first, offered.end - offered.first);
-    const auto *from = all.data ();
+    const auto all = stream_of (format_, first, offered.end - first);
+    const auto *at = all.data ();
     while (const void *found
-           = memmem (from, std::size_t (all.data () + all.size () - from),
+           = memmem (at, std::size_t (all.data () + all.size () - at),
                      audio.data (), head)) {
-      const auto *at = static_cast<const std::byte *> (found);
-      const Position place = offered.first + (at - all.data ()) / size;
+      at = static_cast<const std::byte *> (found);
+      const Position place = first + (at - all.data ()) / size;
       if ((at - all.data ()) % size == 0 && is_at (audio, place))
         return place;
-      from = at + 1;
+      at++;
     }
   }
   return -1;
+}
+
+/* Little audio looks like other audio: first where it probably is. */
+Position
+WireCheck::place_of (std::span<const std::byte> audio,
+                     StreamModel::Window window) const
+{
+  for (const Position place : { window.first, window.last })
+    if (is_at (audio, place))
+      return place;
+  return search (audio, window.first);
 }
 
 void
@@ -124,27 +143,18 @@ WireCheck::on_audio (std::span<const std::byte> audio)
   fuzz_check (is_started_ && !is_ended_ && !is_padded_);
   fuzz_check (audio.size () >= format_.min_message_bytes ());
   fuzz_check (audio.size () <= format_.max_message_bytes ());
-  std::size_t size = audio.size ();
-  Position at = place_of (audio);
-  if (at < 0 && size == format_.min_message_bytes ()) {
-    is_padded_ = true;
-    while (size > 0 && audio[size - 1] == format_.silence ())
-      size--;
-    size += size % format_.sample_bytes ();
-    at = place_of (audio.first (size));
-  }
-  fuzz_check (at >= 0);
-  const auto samples = Position (size / format_.sample_bytes ());
-  if (session_samples_ == 0) {
-    fuzz_check (at >= last_first_);
-    fuzz_check (at <= sent_end_ || may_have_holes);
-    last_first_ = session_first_ = at;
-  } else {
-    fuzz_check (at == session_end_ || (at > session_end_ && may_have_holes));
-  }
-  session_end_ = at + samples;
-  session_samples_ += samples;
-  sent_end_ = std::max (sent_end_, session_end_);
+  const std::size_t size = audio.size ();
+  while (audio.back () == format_.silence ())
+    audio = audio.first (audio.size () - 1);
+  is_padded_ = audio.size () < size;
+  fuzz_check (!is_padded_ || size == format_.min_message_bytes ());
+  const StreamModel::Window window = model_.next ();
+  const Position at = place_of (audio, window);
+  /* It was offered, and was not covered before. */
+  fuzz_check (at >= window.first);
+  /* Nothing was left out that the service should have heard. */
+  fuzz_check (at <= window.last);
+  model_.sent (at, at + Position (audio.size () / format_.sample_bytes ()));
 }
 
 void
@@ -199,6 +209,13 @@ EventCheck::check (const Transcript &transcript)
   check_text (transcript.trace_id);
   if (transcript.is_final)
     finals_ = transcript.number;
+  if (transcript.is_final && !transcript.interrupted && transcript.start_time
+      && transcript.end_time)
+    fuzz_check (told_
+                    .insert ({ transcript.session, *transcript.start_time,
+                               *transcript.end_time, transcript.text })
+                    .second);
+  model_.told (transcript);
   if (transcript.span)
     fuzz_check (transcript.span->duration >= Nanoseconds::zero ());
   for (const TimedWord &word : transcript.words) {
@@ -248,6 +265,10 @@ EventCheck::check (const Warning &warning)
   check_text (warning.failure.text);
   check_text (warning.failure.error_msg);
   check_text (warning.failure.trace_id);
+  if (contains (warning.failure.text, "did not answer END after it, twice"))
+    model_.gave_up_sent ();
+  if (warning.failure.kind == FailureKind::Drain)
+    on_given_up ();
 }
 
 void

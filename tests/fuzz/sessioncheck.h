@@ -2,9 +2,11 @@
 #pragma once
 
 #include "scriptednet.h"
+#include "streammodel.h"
 
 #include "sis/session.h"
 
+#include <set>
 #include <vector>
 
 namespace sisfuzz {
@@ -24,23 +26,18 @@ constexpr const char *escaped_token
 constexpr const char *secret_key = "kSk7/1dd9Qh+QvKB0pXWyV1SsTqO5Xx4";
 
 /* What goes to the service: the messages' order, their sizes, and that audio is
- * what was offered, without holes that nobody made. */
+ * what was offered, where the model says that it has to go on. */
 class WireCheck
 {
 public:
+  explicit WireCheck (StreamModel &model) : model_ (model) {}
   void connect (World &world);
 
-  /* Of the connection that there is. */
-  void note_start_answered () { is_started_ = true; }
-  bool is_ended () const { return is_ended_; }
-  sis::Position sent_end () const { return sent_end_; }
-  sis::Position session_samples () const { return session_samples_; }
-
-  /* What was offered, in order. */
+  /* What may be sent, in order. */
   void offered (sis::AudioFormat format, sis::Position first,
                 sis::Position samples);
-  /* Audio was dropped, or evicted. */
-  bool may_have_holes = false;
+  /* On the connection that there is, before it is heard. */
+  void said (const sis::ServerMessage &message);
 
 private:
   struct Offered
@@ -53,21 +50,23 @@ private:
   void on_text (const std::string &text);
   void on_audio (std::span<const std::byte> audio);
   bool is_at (std::span<const std::byte> audio, sis::Position at) const;
-  sis::Position place_of (std::span<const std::byte> audio) const;
+  sis::Position place_of (std::span<const std::byte> audio,
+                          StreamModel::Window window) const;
+  sis::Position search (std::span<const std::byte> audio,
+                        sis::Position from) const;
 
+  StreamModel &model_;
   std::vector<Offered> offered_;
   sis::AudioFormat format_;
   bool has_start_ = false, is_started_ = false, is_ended_ = false;
   bool is_padded_ = false;
-  sis::Position session_first_ = 0, session_end_ = 0, session_samples_ = 0;
-  sis::Position last_first_ = 0; /* of the session before */
-  sis::Position sent_end_ = 0;   /* of all sessions */
 };
 
 /* What the session tells: in an order that makes sense, and no secrets. */
 class EventCheck final : public sis::Listener
 {
 public:
+  explicit EventCheck (StreamModel &model) : model_ (model) {}
   void on_event (const sis::Event &event) override;
   void on_log (const std::string &line) override;
 
@@ -75,6 +74,8 @@ public:
   bool is_closed = false; /* nothing more is to be told */
   /* Done once, from within the next event. */
   std::function<void ()> prank;
+  /* All that was offered was given up, and this is being told. */
+  std::function<void ()> on_given_up;
 
 private:
   void check (const sis::Connecting &connecting);
@@ -88,6 +89,17 @@ private:
   void check (const sis::Failure &failure);
   static void check_text (const std::string &text, std::size_t limit = 4096);
 
+  /* Of a final that came with both its times. */
+  struct Final
+  {
+    unsigned session;
+    sis::Milliseconds start, end;
+    std::string text;
+    auto operator<=> (const Final &) const = default;
+  };
+
+  StreamModel &model_;
+  std::set<Final> told_;
   unsigned attempts_ = 0, sessions_ = 0, finals_ = 0;
   bool is_open_ = false, has_failed_ = false;
 };
