@@ -149,7 +149,7 @@ public:
   std::string next ()
   {
     std::string text = any (0, 7) == 0 || seeds_.empty ()
-                           ? noise (any (0, 512))
+                           ? noise (any (0, 1024))
                            : seeds_[any (0, seeds_.size () - 1)];
     for (std::size_t i = any (0, 8); i > 0; i--)
       change (text);

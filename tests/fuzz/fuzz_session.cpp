@@ -3,6 +3,7 @@
  * clock do, one after the other. Whatever it is, the session keeps to the
  * protocol, loses nothing in silence, tells no secrets and comes to an end. */
 #include "fuzz.h"
+#include "scriptedservice.h"
 #include "sessioncheck.h"
 
 #include "sis/protocol/failure.h"
@@ -53,15 +54,14 @@ private:
   void step_while_waiting ();
   void local_step ();
   void streaming_step ();
+  void release ();
   void offer ();
   void note_dropped (Position samples);
   void remote_step ();
+  void healthy_step ();
   void say (const std::string &text);
   void time_step ();
   void refuse ();
-  std::string message ();
-  std::string trace ();
-  std::string result ();
   void set_prank ();
   void flush ();
   void give_up_all ();
@@ -77,6 +77,7 @@ private:
   const std::shared_ptr<sisfuzz::EventCheck> events_
       = std::make_shared<sisfuzz::EventCheck> (model_);
   sisfuzz::WireCheck wire_{ model_ };
+  sisfuzz::ScriptedService service_{ in_, world_, model_ };
   std::unique_ptr<Session> session_;
   AudioFormat format_ = sisfuzz::pcm;
   Position offered_ = 0;
@@ -85,7 +86,8 @@ private:
   Nanoseconds running_time_{};
   int steps_ = 0, steps_to_end_ = 0;
   bool is_waiting_ = false; /* the streaming thread */
-  bool is_flushing_ = false, was_flushed_ = false, has_drained_ = false;
+  bool is_held_up_ = false, is_flushing_ = false, was_flushed_ = false,
+       has_drained_ = false;
   bool is_live_ = false;
   Clock::time_point end_by_{};
 };
@@ -164,7 +166,7 @@ Script::step ()
   const auto choice = in_.any (0, 15);
   if (choice < 5)
     streaming_step ();
-  else if (choice < 7)
+  else if (choice < 6)
     local_step ();
   else if (choice < 13)
     remote_step ();
@@ -218,8 +220,8 @@ void
 Script::note_dropped (Position samples)
 {
   const bool is_auto = config_.leaky == Leaky::Auto;
-  if (config_.leaky == Leaky::Upstream)
-    model_.dropped (offered_ - samples, offered_);
+  if (samples > 0 && config_.leaky == Leaky::Upstream)
+    model_.left_out (offered_ - samples, offered_);
   else if (config_.leaky == Leaky::Downstream || (is_auto && is_live_))
     model_.dropped_oldest (samples);
 }
@@ -257,11 +259,24 @@ Script::offer ()
   note_dropped (session_->stats ().audio.dropped - dropped);
 }
 
+/* What holds up the stream does so for a while. */
+void
+Script::release ()
+{
+  session_->interrupt (false);
+  session_->pause (false);
+  is_held_up_ = false;
+  if (is_flushing_)
+    flush ();
+}
+
 void
 Script::streaming_step ()
 {
   if (is_waiting_)
     return;
+  if ((is_flushing_ || is_held_up_) && one_in (2))
+    release ();
   /* After the end of the stream no audio comes before a flush. */
   const auto choice = has_drained_ ? 7 : in_.any (0, 15);
   switch (choice) {
@@ -284,11 +299,11 @@ Script::streaming_step ()
     running_time_ += in_.any (0, 5000) * 1ms;
     break;
   case 6:
-    if (one_in (4))
+    if (one_in (16))
       session_->fail (Failure{ .text = "An error of the element." });
     break;
   case 7:
-    if (!is_flushing_)
+    if (!is_flushing_ && (has_drained_ || one_in (4)))
       drain ();
     break;
   case 8:
@@ -338,10 +353,10 @@ Script::local_step ()
 {
   switch (in_.any (0, 7)) {
   case 0:
-    session_->interrupt (one_in (2));
+    session_->interrupt (is_held_up_ = one_in (2));
     break;
   case 1:
-    session_->pause (one_in (2));
+    session_->pause (is_held_up_ = one_in (2));
     break;
   case 2:
     session_->restart ();
@@ -389,74 +404,8 @@ Script::set_prank ()
     events_->prank = [this] { session_->restart (); };
     break;
   default:
-    events_->prank = [this] { session_->interrupt (true); };
+    events_->prank = [this] { session_->interrupt (is_held_up_ = true); };
     break;
-  }
-}
-
-std::string
-Script::result ()
-{
-  std::string text = R"({"resp_type":"RESULT","trace_id":"t","segments":[)";
-  const auto count = in_.any (1, 3);
-  for (int i = 0; i < count; i++) {
-    const auto start = in_.any (0, 6000);
-    text += (i > 0 ? R"(,{"start_time":)" : R"({"start_time":)")
-            + std::to_string (start);
-    if (!one_in (8))
-      text += R"(,"end_time":)" + std::to_string (start + in_.any (0, 4000));
-    text += one_in (3) ? R"(,"is_final":false)" : R"(,"is_final":true)";
-    text += R"(,"result":{"text":"word )" + std::to_string (in_.any (0, 3))
-            + R"("}})";
-  }
-  return text + "]}";
-}
-
-/* Now and then it is a secret, as it is or in JSON's escapes. */
-std::string
-Script::trace ()
-{
-  std::string trace_id = "t";
-  if (one_in (8))
-    trace_id = world_.told;
-  else if (one_in (8) && world_.told == sisfuzz::secret_token)
-    trace_id = sisfuzz::escaped_token;
-  return R"(,"trace_id":")" + trace_id + "\"";
-}
-
-std::string
-Script::message ()
-{
-  static constexpr const char *events[]
-      = { "VOICE_START", "VOICE_END", "EXCEEDED_SILENCE", "EXCEEDED_AUDIO" };
-  static constexpr const char *reasons[] = { "NORMAL", "CANCEL", "ERROR", "" };
-  static constexpr const char *codes[]
-      = { "SIS.0032", "SIS.0304", "SIS.0311", "SIS.0312", "SIS.0100", "X" };
-  const std::string trace_id = trace ();
-  switch (in_.any (0, 15)) {
-  case 0:
-  case 1:
-  case 2:
-    return R"({"resp_type":"START")" + trace_id + "}";
-  case 3:
-    return R"({"resp_type":"EVENT","event":")"
-           + std::string (events[in_.any (0, 3)]) + R"(","timestamp":)"
-           + std::to_string (in_.any (0, 8000)) + trace_id + "}";
-  case 4:
-  case 5:
-    return R"({"resp_type":"END","reason":")"
-           + std::string (reasons[in_.any (0, 3)]) + "\"" + trace_id + "}";
-  case 6:
-    return R"({"resp_type":")"
-           + std::string (one_in (3) ? "FATAL_ERROR" : "ERROR")
-           + R"(","error_code":")" + codes[in_.any (0, 5)] + "\"" + trace_id
-           + R"(,"error_msg":"of )" + world_.told + "\"}";
-  case 7:
-    return std::string (in_.take (std::size_t (in_.any (0, 255))));
-  case 8:
-    return last_said_;
-  default:
-    return result ();
   }
 }
 
@@ -495,7 +444,20 @@ Script::refuse ()
     world_.answer_token (failure);
 }
 
-/* More often than not what a healthy service would do. */
+/* What a healthy service would do. */
+void
+Script::healthy_step ()
+{
+  if (world_.accept () || world_.answer_token (Secret (sisfuzz::secret_token)))
+    return;
+  if (!wire_.is_started ())
+    say (service_.start_reply ());
+  else if (wire_.is_ended () && one_in (2))
+    say (service_.end_reply ("NORMAL"));
+  else if (!world_.take () || one_in (2))
+    say (service_.result ());
+}
+
 void
 Script::remote_step ()
 {
@@ -504,29 +466,25 @@ Script::remote_step ()
     world_.lose ();
     break;
   case 1:
-    refuse ();
+    if (one_in (4))
+      refuse ();
     break;
   case 2:
     world_.say_binary (std::size_t (in_.any (0, 70000)));
     break;
   case 3:
-  case 4:
-  case 5:
-    world_.accept ();
-    break;
-  case 6:
-    world_.answer_token (Secret (sisfuzz::secret_token));
-    break;
-  case 7:
-  case 8:
-  case 9:
-    world_.take ();
-    break;
-  case 10:
     world_.answer_pings (one_in (2));
     break;
+  case 4:
+  case 5:
+  case 6:
+    say (service_.message ());
+    break;
+  case 7:
+    say (last_said_);
+    break;
   default:
-    say (message ());
+    healthy_step ();
     break;
   }
 }

@@ -21,6 +21,8 @@ World::reset ()
 {
   *this = World ();
   now_ += std::chrono::hours (1);
+  /* The jitter of the back-off. */
+  g_random_set_seed (1);
 }
 
 void

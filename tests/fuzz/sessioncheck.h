@@ -33,6 +33,10 @@ public:
   explicit WireCheck (StreamModel &model) : model_ (model) {}
   void connect (World &world);
 
+  /* How far the session is, as the service sees it. */
+  bool is_started () const { return is_started_; }
+  bool is_ended () const { return is_ended_; }
+
   /* What may be sent, in order. */
   void offered (sis::AudioFormat format, sis::Position first,
                 sis::Position samples);

@@ -40,17 +40,12 @@ Ranges::next_inside (Position from) const
 
 /* What need not be sent */
 
-/* What lies before a hole, too short for a message, may be lost with it. */
+/* A hole, or audio that was dropped before it came in. What lies before it, too
+ * short for a message, may be lost with it. */
 void
 StreamModel::left_out (Position first, Position end)
 {
   gone_.add (first - (rules_.minimum - 1), end);
-}
-
-void
-StreamModel::dropped (Position first, Position end)
-{
-  gone_.add (first, end);
 }
 
 /* Of what was never sent. */
@@ -246,6 +241,15 @@ StreamModel::heard ()
   covered_ = std::max (covered_, final_end_);
   final_end_ = 0;
   open_.clear ();
+}
+
+Position
+StreamModel::samples_sent () const
+{
+  Position samples = 0;
+  for (const Piece &piece : pieces_)
+    samples += piece.end - piece.first;
+  return samples;
 }
 
 /* What comes next */

@@ -43,7 +43,6 @@ public:
 
   /* What need not be sent. */
   void left_out (sis::Position first, sis::Position end);
-  void dropped (sis::Position first, sis::Position end);
   void dropped_oldest (sis::Position samples);
   void gave_up_sent ();
   void gave_up_all (sis::Position end);
@@ -65,6 +64,8 @@ public:
     sis::Position first, last;
   };
   Window next () const;
+  /* Of this session. */
+  sis::Position samples_sent () const;
   /* Where the next session has to begin at the latest. */
   sis::Position first_owed () const;
 
