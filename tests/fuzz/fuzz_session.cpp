@@ -220,7 +220,7 @@ void
 Script::note_dropped (Position samples)
 {
   const bool is_auto = config_.leaky == Leaky::Auto;
-  if (samples > 0 && config_.leaky == Leaky::Upstream)
+  if (config_.leaky == Leaky::Upstream)
     model_.left_out (offered_ - samples, offered_);
   else if (config_.leaky == Leaky::Downstream || (is_auto && is_live_))
     model_.dropped_oldest (samples);

@@ -45,7 +45,8 @@ Ranges::next_inside (Position from) const
 void
 StreamModel::left_out (Position first, Position end)
 {
-  gone_.add (first - (rules_.minimum - 1), end);
+  if (first < end)
+    gone_.add (first - (rules_.minimum - 1), end);
 }
 
 /* Of what was never sent. */
