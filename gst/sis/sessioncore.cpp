@@ -309,12 +309,13 @@ SessionCore::watch_idle_on_loop ()
   }
   if (left <= Clock::duration::zero ())
     step_on_loop ();
+  if (left <= Clock::duration::zero ())
+    left = config_.idle_timeout / 4;
   if (state_ == State::Streaming)
-    idle_timer_.start (
-        std::max<Clock::duration> (left, config_.idle_timeout / 4), [this] {
-          const auto keep = shared_from_this ();
-          watch_idle_on_loop ();
-        });
+    idle_timer_.start (left, [this] {
+      const auto keep = shared_from_this ();
+      watch_idle_on_loop ();
+    });
 }
 
 void
