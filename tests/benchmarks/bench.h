@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -12,15 +11,17 @@
 #include <string>
 #include <string_view>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <vector>
 
 /* What the benchmark programs have in common: options, figures of the process,
  * and one line of JSON on stdout. */
 namespace bench {
 
-/* 100 ms of 16 kHz, 16 bit, mono. */
-constexpr std::size_t chunk_bytes = 3200;
-constexpr unsigned chunks_per_hour = 36000;
+/* 16 kHz, 16 bit, mono; buffers of 100 ms. */
+constexpr int bytes_per_ms = 32;
+constexpr int bytes_per_second = 1000 * bytes_per_ms;
+constexpr std::size_t chunk_bytes = 100 * bytes_per_ms;
 
 /* Nanoseconds of a clock that all processes share. */
 inline std::int64_t
@@ -65,24 +66,15 @@ count_threads ()
   return count;
 }
 
-/* "p50":…,"p95":…,"p99":…,"max":…,"count":… in milliseconds. */
+/* As a JSON array of whole microseconds, or null: no figure can be had of no
+ * samples. */
 inline std::string
-percentiles (std::vector<std::int64_t> ns)
+microseconds (const std::vector<std::int64_t> &ns)
 {
-  std::ranges::sort (ns);
-  const auto at = [&ns] (double part) {
-    return ns.empty ()
-               ? 0.0
-               : double (ns[std::min (
-                     ns.size () - 1, std::size_t (part * double (ns.size ())))])
-                     * 1e-6;
-  };
-  char text[160];
-  g_snprintf (text, sizeof text,
-              "{\"p50\":%.3f,\"p95\":%.3f,\"p99\":%.3f,\"max\":%.3f,"
-              "\"count\":%zu}",
-              at (0.5), at (0.95), at (0.99), at (1.0), ns.size ());
-  return text;
+  std::string text;
+  for (const std::int64_t sample : ns)
+    text += (text.empty () ? '[' : ',') + std::to_string (sample / 1000);
+  return text.empty () ? "null" : text + ']';
 }
 
 /* When audio was handed over, in the audio: the first eight bytes of a chunk.

@@ -7,7 +7,7 @@
 #include "tlsfront.h"
 
 #include <arpa/inet.h>
-#include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <netinet/in.h>
@@ -25,7 +25,8 @@ constexpr std::size_t result_bytes = 20 * bench::chunk_bytes;
 struct Account
 {
   std::mutex mutex;
-  std::size_t connections = 0, bytes = 0, messages = 0;
+  std::condition_variable closed;
+  std::size_t open = 0, connections = 0, bytes = 0, messages = 0;
   std::vector<std::int64_t> to_wire_ns;
   std::int64_t cut_ns = 0, reconnect_ns = 0;
 };
@@ -268,6 +269,15 @@ listen_on_loopback (int *port)
 }
 
 void
+attend (int socket)
+{
+  Connection (socket).run ();
+  const std::lock_guard lock (account.mutex);
+  account.open--;
+  account.closed.notify_one ();
+}
+
+void
 serve (int listener)
 {
   while (true) {
@@ -276,8 +286,31 @@ serve (int listener)
       continue;
     const int on = 1;
     setsockopt (socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    std::thread ([socket] { Connection (socket).run (); }).detach ();
+    {
+      const std::lock_guard lock (account.mutex);
+      account.open++;
+    }
+    std::thread (attend, socket).detach ();
   }
+}
+
+/* The clients are gone, but what they sent last may still be on its way. */
+void
+tell_account ()
+{
+  std::unique_lock lock (account.mutex);
+  account.closed.wait_for (lock, std::chrono::seconds (2),
+                           [] { return account.open == 0; });
+  const std::string reconnect
+      = account.reconnect_ns > 0
+            ? std::to_string (double (account.reconnect_ns) * 1e-6)
+            : "null";
+  std::printf (
+      "{\"connections\":%zu,\"open\":%zu,\"bytes\":%zu,"
+      "\"messages\":%zu,\"to_wire_us\":%s,\"reconnect_ms\":%s}\n",
+      account.connections, account.open, account.bytes, account.messages,
+      bench::microseconds (account.to_wire_ns).c_str (), reconnect.c_str ());
+  std::fflush (stdout);
 }
 
 } // namespace
@@ -313,13 +346,7 @@ main (int argc, char **argv)
   std::fflush (stdout);
   while (std::getchar () != EOF) {
   }
-  const std::lock_guard lock (account.mutex);
-  std::printf ("{\"connections\":%zu,\"bytes\":%zu,\"messages\":%zu,"
-               "\"to_wire_ms\":%s,\"reconnect_ms\":%.3f}\n",
-               account.connections, account.bytes, account.messages,
-               bench::percentiles (account.to_wire_ns).c_str (),
-               double (account.reconnect_ns) * 1e-6);
-  std::fflush (stdout);
-  /* The threads are in read (). */
+  tell_account ();
+  /* Threads are in accept (), and maybe in read (). */
   _exit (0);
 }
