@@ -24,6 +24,7 @@ GMainLoop *loop = nullptr;
 std::vector<unsigned char> audio;
 std::vector<std::int64_t> to_client_ns;
 int open_connections = 0, failed = 0;
+std::int64_t phases_from = 0;
 bool is_measuring = false;
 double cpu_before = 0, cpu = 0;
 
@@ -53,24 +54,42 @@ send (SoupWebsocketConnection *websocket)
                                          gsize (options.message));
 }
 
+std::int64_t
+period_us ()
+{
+  return std::int64_t (options.message) * 1000 / bench::bytes_per_ms;
+}
+
+/* Not as g_timeout_add () does, which counts from when it was late: audio would
+ * fall behind real time. */
 gboolean
-on_tick (void *websocket)
+on_tick (GSource *source, GSourceFunc, void *websocket)
 {
   send (SOUP_WEBSOCKET_CONNECTION (websocket));
+  g_source_set_ready_time (source,
+                           g_source_get_ready_time (source) + period_us ());
   return G_SOURCE_CONTINUE;
 }
 
-int
-period ()
-{
-  return options.message / 32;
-}
+GSourceFuncs tick_functions
+    = { nullptr, nullptr, on_tick, nullptr, nullptr, nullptr };
 
-gboolean
-on_phase (void *websocket)
+/* The order in which connections are made is that of their phases. */
+void
+start_ticks (SoupWebsocketConnection *websocket)
 {
-  g_timeout_add (guint (period ()), on_tick, websocket);
-  return G_SOURCE_REMOVE;
+  const std::int64_t phase
+      = options.spread
+            ? period_us () * (open_connections - 1) / options.connections
+            : 0;
+  const std::int64_t now = g_get_monotonic_time ();
+  const std::int64_t periods = (now - phases_from) / period_us () + 1;
+  GSource *source = g_source_new (&tick_functions, sizeof (GSource));
+  g_source_set_callback (source, nullptr, websocket, nullptr);
+  g_source_set_ready_time (source,
+                           phases_from + periods * period_us () + phase);
+  g_source_attach (source, nullptr);
+  g_source_unref (source);
 }
 
 /* As the main loop is idle: fifty at a time. */
@@ -115,10 +134,7 @@ on_connected (GObject *session, GAsyncResult *result, void *)
   soup_websocket_connection_send_text (websocket,
                                        R"({"command":"START","config":{}})");
   if (options.paced) {
-    const int phase = options.spread ? period () * (open_connections - 1)
-                                           / options.connections
-                                     : 0;
-    g_timeout_add (guint (phase), on_phase, websocket);
+    start_ticks (websocket);
     g_signal_connect (websocket, "closed", G_CALLBACK (on_lost), nullptr);
   } else {
     g_signal_connect_swapped (websocket, "closed",
@@ -130,6 +146,8 @@ on_connected (GObject *session, GAsyncResult *result, void *)
 gboolean
 on_warm (void *)
 {
+  if (open_connections < options.connections)
+    fail ("not all are connected");
   is_measuring = true;
   cpu_before = bench::cpu_seconds ();
   return G_SOURCE_REMOVE;
@@ -139,8 +157,6 @@ gboolean
 on_over (void *)
 {
   cpu = bench::cpu_seconds () - cpu_before;
-  if (open_connections < options.connections)
-    fail ("not all are connected");
   g_main_loop_quit (loop);
   return G_SOURCE_REMOVE;
 }
@@ -185,6 +201,7 @@ main (int argc, char **argv)
     g_object_unref (message);
   }
   cpu_before = bench::cpu_seconds ();
+  phases_from = g_get_monotonic_time ();
   if (options.paced) {
     g_timeout_add_seconds (guint (options.warm_up), on_warm, nullptr);
     g_timeout_add_seconds (guint (options.warm_up + options.seconds), on_over,
