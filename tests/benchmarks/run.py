@@ -288,7 +288,7 @@ def live_rows(case, bare, sink, fakesink, most):
 
 def live_1(bench, count):
     # A final every 2 s: long enough for more than 100 in nine rounds.
-    seconds = 25
+    seconds = 24
     bare, sink = live_pair(1, seconds)
     bare_tls, sink_tls = live_pair(1, seconds, server=("--tls",))
     results = rounds(bench, count, {
