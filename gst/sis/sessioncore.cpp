@@ -307,10 +307,10 @@ SessionCore::watch_idle_on_loop ()
     if (left <= Clock::duration::zero ())
       s->store.seal ();
   }
-  if (left <= Clock::duration::zero ())
+  if (left <= Clock::duration::zero ()) {
     step_on_loop ();
-  if (left <= Clock::duration::zero ())
     left = config_.idle_timeout / 4;
+  }
   if (state_ == State::Streaming)
     idle_timer_.start (left, [this] {
       const auto keep = shared_from_this ();

@@ -244,6 +244,28 @@ GST_START_TEST (test_gaps_wait_for_text_as_audio_does)
 }
 GST_END_TEST;
 
+/* The wait begins before the session does, and text comes in between. */
+GST_START_TEST (test_a_stall_behind_two_waits_ends_the_session_in_order)
+{
+  sistest::Server server;
+  server.script (one_word ());
+  fail_unless (server.start ());
+  Pipeline pipeline (fed_line (
+      server.url (), "latency=1500 timeout=20 idle-timeout=15000000000 "));
+  const TextLog log (pipeline);
+  pipeline.play ();
+  Feed feed (pipeline);
+  feed.play (0, 1000);
+  fail_unless (feed.push (gst_event_new_gap (GST_SECOND, 1000 * GST_MSECOND)));
+  feed.play (2000, 2400);
+  fail_unless (pipeline.wait_for_element_message ("sis-end", patience () * 2)
+               != nullptr);
+  fail_unless (pipeline.from_sink (GST_MESSAGE_WARNING).empty ());
+  assert_same_text (text_of (pipeline.named ("sis-end")[0], "reason"),
+                    "NORMAL");
+}
+GST_END_TEST;
+
 /* It is held up, and does not stall: no word is cut in two. */
 GST_START_TEST (test_a_sentence_longer_than_latency_is_one)
 {
@@ -305,6 +327,8 @@ transcriber_streams_suite (void)
   tcase_add_test (tcase, test_lateness_moves_the_end_of_the_segment);
   tcase_add_test (tcase, test_gaps_wait_for_text_as_audio_does);
   tcase_add_test (tcase, test_a_stall_behind_a_wait_ends_the_session_in_order);
+  tcase_add_test (tcase,
+                  test_a_stall_behind_two_waits_ends_the_session_in_order);
   tcase_add_test (tcase, test_a_sentence_longer_than_latency_is_one);
   return suite;
 }
