@@ -95,5 +95,6 @@ void add_http_tests ();
 void add_iam_tests ();
 void add_proxy_tests ();
 void add_signature_tests ();
+void add_program_tests ();
 void add_speech_tests ();
 void add_tls_tests ();

@@ -310,13 +310,18 @@ test_program_recognises_speech ()
 } // namespace
 
 void
+add_program_tests ()
+{
+  g_test_add_func ("/program/serves-and-stops", test_program_serves_and_stops);
+  g_test_add_func ("/program/bad-options", test_program_refuses_bad_options);
+}
+
+void
 add_speech_tests ()
 {
   g_test_add_func ("/speech/all-at-once",
                    test_speech_is_recognised_for_all_at_once);
   g_test_add_func ("/speech/sentence-stream", test_speech_ends_a_sentence);
   g_test_add_func ("/speech/stop", test_speech_stops_with_the_server);
-  g_test_add_func ("/program/serves-and-stops", test_program_serves_and_stops);
-  g_test_add_func ("/program/bad-options", test_program_refuses_bad_options);
   g_test_add_func ("/speech/program", test_program_recognises_speech);
 }

@@ -536,6 +536,10 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, nullptr);
+  if (argc > 1 && std::string_view (argv[1]) == "speech") {
+    add_speech_tests ();
+    return g_test_run ();
+  }
   const struct
   {
     const char *path;
@@ -567,6 +571,6 @@ main (int argc, char **argv)
   add_proxy_tests ();
   add_signature_tests ();
   add_tls_tests ();
-  add_speech_tests ();
+  add_program_tests ();
   return g_test_run ();
 }
