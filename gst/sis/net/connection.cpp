@@ -16,9 +16,6 @@ namespace {
  * with this it takes the two messages that keep the line busy. */
 constexpr int unsent_low_water = 6400;
 
-/* TLS takes so much at once, and libsoup keeps the rest of what it is given. */
-constexpr std::size_t tls_record = 16384;
-
 constexpr std::chrono::seconds close_grace{ 1 };
 /* What may be on its way when the closing handshake begins; libsoup keeps what
  * follows a frame that it refused. */
@@ -90,7 +87,6 @@ Connection::Connection (std::shared_ptr<IoLoop> loop, const Settings &settings,
                         Listener &listener)
     : loop_ (std::move (loop)), listener_ (listener),
       keepalive_ (settings.keepalive),
-      is_secure_ (settings.url.starts_with ("wss:")),
       handshake_ (
           *loop_, settings.http,
           { .url = settings.url,
@@ -314,8 +310,6 @@ Connection::send_audio (std::span<const std::byte> audio)
   if (is_open ())
     soup_websocket_connection_send_binary (websocket_.get (), audio.data (),
                                            audio.size ());
-  if (is_secure_ && audio.size () > tls_record)
-    want_writable ();
 }
 
 static GPollableOutputStream *

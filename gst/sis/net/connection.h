@@ -92,7 +92,6 @@ private:
   const std::shared_ptr<IoLoop> loop_;
   Listener &listener_;
   const std::chrono::seconds keepalive_;
-  const bool is_secure_ = false;
   HttpRequest handshake_;
   Attempt *attempt_; /* until libsoup called back */
   Timer bad_news_;
