@@ -20,13 +20,18 @@ CancelGuard::~CancelGuard ()
     g_thread_join (thread_);
 }
 
+bool
+CancelGuard::is_over_in_time ()
+{
+  auto is_over = is_over_.lock ();
+  return is_over.wait_until (over_, deadline_, [&is_over] { return *is_over; });
+}
+
 void *
 CancelGuard::run (void *data) noexcept
 {
   auto *self = static_cast<CancelGuard *> (data);
-  auto is_over = self->is_over_.lock ();
-  if (!is_over.wait_until (self->over_, self->deadline_,
-                           [&is_over] { return *is_over; }))
+  if (!self->is_over_in_time ())
     g_cancellable_cancel (self->cancellable_.get ());
   return nullptr;
 }

@@ -21,6 +21,7 @@ public:
 
 private:
   static void *run (void *self) noexcept;
+  bool is_over_in_time ();
 
   const GObjectPtr<GCancellable> cancellable_;
   const Clock::time_point deadline_;

@@ -67,12 +67,11 @@ public:
   {
     attack.answer_start ();
     thread_ = std::thread ([this, bytes] {
-      while (!is_over_ && attack.peer->write (bytes, patience ())) {
+      for (bool is_read = true; is_read && !is_over_;) {
+        is_read = attack.peer->write (bytes, patience ());
         is_running_ = true;
         is_running_.notify_all ();
       }
-      is_running_ = true;
-      is_running_.notify_all ();
     });
     is_running_.wait (false);
   }
