@@ -19,7 +19,7 @@ constexpr std::size_t most_wire = 1 << 19;
 struct Mark
 {
   std::size_t at;
-  std::uint64_t pings, unfinished;
+  std::uint64_t pings, pongs, unfinished;
 };
 
 class Wire
@@ -41,6 +41,7 @@ public:
     while (next_ + 1 < marks_.size () && marks_[next_ + 1].at <= read)
       next_++;
     fuzz_check (counter.pings () == marks_[next_].pings);
+    fuzz_check (counter.pongs () == marks_[next_].pongs);
     fuzz_check (counter.unfinished () == marks_[next_].unfinished);
   }
 
@@ -63,7 +64,7 @@ private:
   void note_frame (unsigned first, std::size_t header, std::uint64_t length);
 
   std::string bytes_;
-  std::vector<Mark> marks_{ { 0, 0, 0 } };
+  std::vector<Mark> marks_{ { 0, 0, 0, 0 } };
   std::size_t next_ = 0;
   bool is_stuck_ = false; /* in a payload that does not end */
 };
@@ -98,6 +99,8 @@ Wire::note_frame (unsigned first, std::size_t header, std::uint64_t length)
   const auto size = header + std::min (length, std::uint64_t (1) << 62);
   if (opcode == 9)
     mark.pings++;
+  else if (opcode == 10)
+    mark.pongs++;
   else if (opcode < 8)
     mark.unfinished = is_last ? 0 : mark.unfinished + size;
   marks_.push_back (mark);

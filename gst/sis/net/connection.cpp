@@ -329,6 +329,8 @@ Connection::is_writable () const noexcept
              output_of (websocket_.get ()));
 }
 
+/* libsoup's own source writes its queue at the default priority: as long as it
+ * has anything to write, one behind that does not run. */
 void
 Connection::want_writable ()
 {
@@ -340,8 +342,13 @@ Connection::want_writable ()
     self->listener_.on_writable_on_loop ();
     return G_SOURCE_REMOVE;
   };
-  writable_ = when_written (output_of (websocket_.get ()), "sis-writable",
-                            on_writable, this);
+  writable_.reset (g_pollable_output_stream_create_source (
+      output_of (websocket_.get ()), nullptr));
+  g_source_set_static_name (writable_.get (), "sis-writable");
+  g_source_set_priority (writable_.get (), G_PRIORITY_DEFAULT + 1);
+  g_source_set_callback (writable_.get (), G_SOURCE_FUNC (+on_writable), this,
+                         nullptr);
+  g_source_attach (writable_.get (), g_main_context_get_thread_default ());
 }
 
 } // namespace sis

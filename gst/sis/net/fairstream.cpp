@@ -20,22 +20,95 @@ constexpr std::uint64_t max_unanswered = 1000;
  * left out. */
 constexpr std::uint64_t max_unfinished = 16 * sis::max_message_length;
 
-/* One C++ object a GObject: made in init, deleted in finalize. */
+} // namespace
+
+#define SIS_TYPE_FAIR_OUTPUT (sis_fair_output_get_type ())
+G_DECLARE_FINAL_TYPE (SisFairOutput, sis_fair_output, SIS, FAIR_OUTPUT,
+                      GFilterOutputStream)
+
+struct _SisFairOutput
+{
+  GFilterOutputStream parent;
+  sis::FrameCounter *frames; /* made in init, deleted in finalize */
+};
+
+static void sis_fair_output_iface_init (GPollableOutputStreamInterface *iface);
+
+G_DEFINE_TYPE_WITH_CODE (SisFairOutput, sis_fair_output,
+                         G_TYPE_FILTER_OUTPUT_STREAM,
+                         G_IMPLEMENT_INTERFACE (G_TYPE_POLLABLE_OUTPUT_STREAM,
+                                                sis_fair_output_iface_init))
+
+static GPollableOutputStream *
+base_of (GPollableOutputStream *stream)
+{
+  return G_POLLABLE_OUTPUT_STREAM (
+      g_filter_output_stream_get_base_stream (G_FILTER_OUTPUT_STREAM (stream)));
+}
+
+static gssize
+sis_fair_output_write_nonblocking (GPollableOutputStream *stream,
+                                   const void *buffer, gsize size,
+                                   GError **error)
+{
+  const gssize count = g_pollable_output_stream_write_nonblocking (
+      base_of (stream), buffer, size, nullptr, error);
+  if (count > 0)
+    SIS_FAIR_OUTPUT (stream)->frames->read (
+        { static_cast<const std::byte *> (buffer), std::size_t (count) });
+  return count;
+}
+
+static GSource *
+sis_fair_output_create_source (GPollableOutputStream *stream,
+                               GCancellable *cancellable)
+{
+  return g_pollable_output_stream_create_source (base_of (stream), cancellable);
+}
+
+static gboolean
+sis_fair_output_is_writable (GPollableOutputStream *stream)
+{
+  return g_pollable_output_stream_is_writable (base_of (stream));
+}
+
+static void
+sis_fair_output_iface_init (GPollableOutputStreamInterface *iface)
+{
+  iface->is_writable = sis_fair_output_is_writable;
+  iface->create_source = sis_fair_output_create_source;
+  iface->write_nonblocking = sis_fair_output_write_nonblocking;
+}
+
+static void
+sis_fair_output_finalize (GObject *object)
+{
+  delete SIS_FAIR_OUTPUT (object)->frames;
+  G_OBJECT_CLASS (sis_fair_output_parent_class)->finalize (object);
+}
+
+static void
+sis_fair_output_init (SisFairOutput *self)
+{
+  self->frames = new sis::FrameCounter;
+}
+
+static void
+sis_fair_output_class_init (SisFairOutputClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = sis_fair_output_finalize;
+}
+
+namespace {
+
+/* Made in init, deleted in finalize. */
 struct Reading
 {
-  ~Reading ()
-  {
-    if (answering != nullptr)
-      g_source_destroy (answering.get ());
-  }
-
-  GPollableOutputStream *output = nullptr; /* the stream's; it outlives us */
   sis::FrameCounter frames;
-  gsize left = bytes_a_turn;           /* of this turn's share */
-  gsize left_in_all = G_MAXSIZE;       /* then it is at its end */
-  bool may_have_more = false;          /* where no poll tells of it */
-  std::uint64_t answered = 0;          /* pings */
-  sis::GSourcePtr answering = nullptr; /* until all answers have left */
+  sis::GObjectPtr<SisFairOutput> output; /* where the answers go */
+  gsize left = bytes_a_turn;             /* of this turn's share */
+  gsize left_in_all = G_MAXSIZE;         /* then it is at its end */
+  bool may_have_more = false;            /* where no poll tells of it */
 };
 
 } // namespace
@@ -64,32 +137,15 @@ base_of (GPollableInputStream *stream)
       g_filter_input_stream_get_base_stream (G_FILTER_INPUT_STREAM (stream)));
 }
 
-static void
-wait_for_answers (Reading &reading)
-{
-  if (reading.answering != nullptr)
-    return;
-  const auto on_written = [] (GObject *, gpointer data) -> gboolean {
-    auto *self = static_cast<Reading *> (data);
-    self->answered = self->frames.pings ();
-    self->answering.reset ();
-    return G_SOURCE_REMOVE;
-  };
-  reading.answering
-      = sis::when_written (reading.output, "sis-answers", on_written, &reading);
-}
-
 /* Null: it may go on. */
 static const char *
-excess (Reading &reading)
+excess (const Reading &reading)
 {
   if (reading.frames.unfinished () > max_unfinished)
     return "a message without an end";
-  const std::uint64_t unanswered = reading.frames.pings () - reading.answered;
-  if (unanswered > max_unanswered)
+  if (reading.frames.pings ()
+      > reading.output->frames->pongs () + max_unanswered)
     return "more pings than can be answered";
-  if (unanswered > 0)
-    wait_for_answers (reading);
   return nullptr;
 }
 
@@ -187,6 +243,7 @@ struct _SisFairStream
   GIOStream parent;
   GIOStream *base;
   GInputStream *input;
+  GOutputStream *output;
   SoupWebsocketConnection *opener; /* would close the base stream */
 };
 
@@ -201,7 +258,7 @@ sis_fair_stream_get_input_stream (GIOStream *stream)
 static GOutputStream *
 sis_fair_stream_get_output_stream (GIOStream *stream)
 {
-  return g_io_stream_get_output_stream (SIS_FAIR_STREAM (stream)->base);
+  return SIS_FAIR_STREAM (stream)->output;
 }
 
 static gboolean
@@ -245,6 +302,7 @@ sis_fair_stream_dispose (GObject *object)
   SisFairStream *self = SIS_FAIR_STREAM (object);
   G_OBJECT_CLASS (sis_fair_stream_parent_class)->dispose (object);
   g_clear_object (&self->input);
+  g_clear_object (&self->output);
   g_clear_object (&self->opener);
 }
 
@@ -285,8 +343,12 @@ sis_fair_stream_new (SoupWebsocketConnection *opener)
       = G_INPUT_STREAM (g_object_new (SIS_TYPE_FAIR_INPUT, "base-stream",
                                       g_io_stream_get_input_stream (self->base),
                                       "close-base-stream", FALSE, nullptr));
-  SIS_FAIR_INPUT (self->input)->reading->output
-      = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (self->base));
+  self->output = G_OUTPUT_STREAM (
+      g_object_new (SIS_TYPE_FAIR_OUTPUT, "base-stream",
+                    g_io_stream_get_output_stream (self->base),
+                    "close-base-stream", FALSE, nullptr));
+  SIS_FAIR_INPUT (self->input)
+      ->reading->output.reset (SIS_FAIR_OUTPUT (g_object_ref (self->output)));
   return G_IO_STREAM (self);
 }
 
@@ -313,21 +375,6 @@ read_fairly (GObjectPtr<SoupWebsocketConnection> websocket)
       SOUP_WEBSOCKET_CONNECTION_CLIENT,
       soup_websocket_connection_get_origin (opener),
       soup_websocket_connection_get_protocol (opener), nullptr));
-}
-
-/* libsoup's own source writes its queue at the default priority: as long as it
- * has anything to write, one behind that does not run. */
-GSourcePtr
-when_written (GPollableOutputStream *output, const char *name,
-              GPollableSourceFunc callback, void *data)
-{
-  GSourcePtr source (g_pollable_output_stream_create_source (output, nullptr));
-  g_source_set_static_name (source.get (), name);
-  g_source_set_priority (source.get (), G_PRIORITY_DEFAULT + 1);
-  g_source_set_callback (source.get (), G_SOURCE_FUNC (callback), data,
-                         nullptr);
-  g_source_attach (source.get (), g_main_context_get_thread_default ());
-  return source;
 }
 
 void

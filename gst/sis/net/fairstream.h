@@ -21,11 +21,6 @@ namespace sis {
 GObjectPtr<SoupWebsocketConnection>
 read_fairly (GObjectPtr<SoupWebsocketConnection> websocket);
 
-/* Calls back once, on the loop, when all that libsoup was told to send has left
- * for the kernel and the kernel takes more; until the source is destroyed. */
-GSourcePtr when_written (GPollableOutputStream *output, const char *name,
-                         GPollableSourceFunc callback, void *data);
-
 /* What such a one still has to read is of no use: after so many more bytes its
  * stream is at its end. */
 void end_reading (SoupWebsocketConnection *websocket,

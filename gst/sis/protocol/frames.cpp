@@ -9,7 +9,7 @@ namespace {
 constexpr std::uint8_t fin = 0x80, masked = 0x80;
 /* No payload has more; a sum of such lengths would begin anew. */
 constexpr std::uint64_t max_length = std::uint64_t (1) << 62;
-constexpr std::uint8_t first_control = 8, ping = 9;
+constexpr std::uint8_t first_control = 8, ping = 9, pong = 10;
 
 } // namespace
 
@@ -57,6 +57,8 @@ FrameCounter::begin_frame () noexcept
   const std::uint8_t opcode = header_[0] & 0x0f;
   if (opcode == ping)
     pings_++;
+  else if (opcode == pong)
+    pongs_++;
   else if (opcode < first_control && (header_[0] & fin) != 0)
     unfinished_ = 0;
   else if (opcode < first_control)

@@ -17,6 +17,7 @@ public:
   void read (std::span<const std::byte> bytes) noexcept;
 
   std::uint64_t pings () const noexcept { return pings_; }
+  std::uint64_t pongs () const noexcept { return pongs_; }
   /* Bytes of the message under way, with its frames' headers, once the header
    * of a frame is known; 0: there is none. */
   std::uint64_t unfinished () const noexcept { return unfinished_; }
@@ -28,7 +29,7 @@ private:
   std::array<std::uint8_t, 14> header_{};
   std::size_t header_size_ = 0;
   std::uint64_t payload_left_ = 0;
-  std::uint64_t pings_ = 0;
+  std::uint64_t pings_ = 0, pongs_ = 0;
   std::uint64_t unfinished_ = 0;
 };
 
