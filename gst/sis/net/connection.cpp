@@ -300,33 +300,30 @@ Connection::is_open () const noexcept
 void
 Connection::send_text (const std::string &text)
 {
-  if (is_open ())
-    soup_websocket_connection_send_text (websocket_.get (), text.c_str ());
+  if (!is_open ())
+    return;
+  sent_++;
+  soup_websocket_connection_send_text (websocket_.get (), text.c_str ());
 }
 
 void
 Connection::send_audio (std::span<const std::byte> audio)
 {
-  if (is_open ())
-    soup_websocket_connection_send_binary (websocket_.get (), audio.data (),
-                                           audio.size ());
-}
-
-static GPollableOutputStream *
-output_of (SoupWebsocketConnection *websocket)
-{
-  return G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (
-      soup_websocket_connection_get_io_stream (websocket)));
+  if (!is_open ())
+    return;
+  sent_++;
+  soup_websocket_connection_send_binary (websocket_.get (), audio.data (),
+                                         audio.size ());
 }
 
 /* libsoup writes what it is told to send at once, and keeps what the kernel
- * does not take. */
+ * does not take: that is one message at most. To ask before each one whether
+ * the kernel takes it would be one system call more a message. */
 bool
 Connection::is_writable () const noexcept
 {
   return is_open () && writable_ == nullptr
-         && g_pollable_output_stream_is_writable (
-             output_of (websocket_.get ()));
+         && has_written (websocket_.get (), sent_);
 }
 
 /* libsoup's own source writes its queue at the default priority: as long as it
@@ -342,8 +339,10 @@ Connection::want_writable ()
     self->listener_.on_writable_on_loop ();
     return G_SOURCE_REMOVE;
   };
+  GOutputStream *output = g_io_stream_get_output_stream (
+      soup_websocket_connection_get_io_stream (websocket_.get ()));
   writable_.reset (g_pollable_output_stream_create_source (
-      output_of (websocket_.get ()), nullptr));
+      G_POLLABLE_OUTPUT_STREAM (output), nullptr));
   g_source_set_static_name (writable_.get (), "sis-writable");
   g_source_set_priority (writable_.get (), G_PRIORITY_DEFAULT + 1);
   g_source_set_callback (writable_.get (), G_SOURCE_FUNC (+on_writable), this,

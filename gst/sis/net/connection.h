@@ -59,7 +59,7 @@ public:
   void send_text (const std::string &text);
   void send_audio (std::span<const std::byte> audio);
 
-  /* Would the kernel take some bytes at once? */
+  /* Has the kernel taken all that was sent? */
   bool is_writable () const noexcept;
 
   /* Asks for one on_writable_on_loop (), once all that was sent has left for
@@ -99,6 +99,7 @@ private:
   GObjectPtr<GSocket> socket_;
   GObjectPtr<SoupWebsocketConnection> websocket_;
   GSourcePtr writable_;
+  std::uint64_t sent_ = 0; /* messages */
   Clock::time_point last_heard_{};
   bool has_pinged_ = false;
   bool has_heard_ = false; /* a frame, since the last ping */

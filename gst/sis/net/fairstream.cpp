@@ -377,6 +377,18 @@ read_fairly (GObjectPtr<SoupWebsocketConnection> websocket)
       soup_websocket_connection_get_protocol (opener), nullptr));
 }
 
+bool
+has_written (SoupWebsocketConnection *websocket,
+             std::uint64_t messages) noexcept
+{
+  GIOStream *stream = soup_websocket_connection_get_io_stream (websocket);
+  GOutputStream *output = g_io_stream_get_output_stream (stream);
+  return SIS_IS_FAIR_STREAM (stream)
+             ? SIS_FAIR_OUTPUT (output)->frames->messages () >= messages
+             : g_pollable_output_stream_is_writable (
+                 G_POLLABLE_OUTPUT_STREAM (output));
+}
+
 void
 end_reading (SoupWebsocketConnection *websocket, std::size_t after) noexcept
 {

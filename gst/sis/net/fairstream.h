@@ -4,6 +4,7 @@
 #include "sis/base/glibptr.h"
 
 #include <cstddef>
+#include <cstdint>
 
 #include <gio/gio.h>
 
@@ -20,6 +21,10 @@ namespace sis {
  * On the loop, as soon as it is open and before anything of it is used. */
 GObjectPtr<SoupWebsocketConnection>
 read_fairly (GObjectPtr<SoupWebsocketConnection> websocket);
+
+/* Have so many messages that it was told to send left for the kernel? */
+bool has_written (SoupWebsocketConnection *websocket,
+                  std::uint64_t messages) noexcept;
 
 /* What such a one still has to read is of no use: after so many more bytes its
  * stream is at its end. */
