@@ -136,7 +136,7 @@ LLVMFuzzerTestOneInput (const std::uint8_t *data, std::size_t size)
   for (std::size_t read = 0; read < bytes.size ();) {
     const std::size_t piece
         = std::min (next_piece (random), bytes.size () - read);
-    counter.read (bytes.subspan (read, piece));
+    counter.add (bytes.subspan (read, piece));
     read += piece;
     wire.check (counter, read);
   }

@@ -6,8 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <gio/gio.h>
-
 typedef struct _SoupWebsocketConnection SoupWebsocketConnection;
 
 namespace sis {

@@ -14,7 +14,7 @@ constexpr std::uint8_t first_control = 8, ping = 9, pong = 10;
 } // namespace
 
 void
-FrameCounter::read (std::span<const std::byte> bytes) noexcept
+FrameCounter::add (std::span<const std::byte> bytes) noexcept
 {
   while (!bytes.empty ()) {
     if (payload_left_ > 0) {

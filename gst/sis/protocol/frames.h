@@ -14,7 +14,7 @@ namespace sis {
 class FrameCounter
 {
 public:
-  void read (std::span<const std::byte> bytes) noexcept;
+  void add (std::span<const std::byte> bytes) noexcept;
 
   std::uint64_t pings () const noexcept { return pings_; }
   std::uint64_t pongs () const noexcept { return pongs_; }

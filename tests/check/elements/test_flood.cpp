@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* A peer that sends without a pause and reads nothing, alone and beside healthy
- * ones. */
+/* A peer that sends without a pause, alone and beside healthy ones. */
 #include "attack.h"
 
 #include "failing.h"
@@ -10,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <thread>
 
 using namespace sischeck;
@@ -59,16 +59,47 @@ idle_talk ()
   return all;
 }
 
+/* Goes on talking; false: the client hung up. */
+using Talk = std::function<bool (sistest::HalfServer::Peer &)>;
+
+Talk
+saying (const std::string &bytes)
+{
+  return [bytes] (auto &peer) { return peer.write (bytes, patience ()); };
+}
+
+/* Of one that reads the answers; 900 at most are to come. */
+Talk
+asking ()
+{
+  constexpr int at_once = 450;
+  std::string some;
+  for (int i = 0; i < at_once; i++)
+    some += encode_frame (Opcode::Ping, "");
+  return [some, is_first = true] (auto &peer) mutable {
+    if (!peer.write (is_first ? some + some : some, patience ()))
+      return false;
+    is_first = false;
+    for (int pongs = 0; pongs < at_once;) {
+      const auto frame = peer.read_frame (patience ());
+      if (!frame)
+        return false;
+      pongs += frame->opcode == Opcode::Pong;
+    }
+    return true;
+  };
+}
+
 class Flood
 {
 public:
-  explicit Flood (const std::string &bytes, const std::string &properties = {})
+  explicit Flood (Talk talk, const std::string &properties = {})
       : attack ("reconnect=never " + properties)
   {
     attack.answer_start ();
-    thread_ = std::thread ([this, bytes] {
+    thread_ = std::thread ([this, talk = std::move (talk)] () mutable {
       for (bool is_read = true; is_read && !is_over_;) {
-        is_read = attack.peer->write (bytes, patience ());
+        is_read = talk (*attack.peer);
         is_running_ = true;
         is_running_.notify_all ();
       }
@@ -113,7 +144,8 @@ assert_all_is_well (Pipeline &pipeline)
 } // namespace
 
 /* One that sends as fast as it can, and one that does so in its own time. */
-GST_START_TEST (test_idle_talk_holds_up_no_other)
+static void
+assert_holds_up_no_other (const Talk &talk)
 {
   sistest::Server server;
   server.script ({ { .recognizer = sistest::index_recognizer () } });
@@ -122,7 +154,7 @@ GST_START_TEST (test_idle_talk_holds_up_no_other)
   Pipeline slow (launch_line (server.url (), "max-send-rate=8 "));
   fast.play ();
   slow.play ();
-  Flood flood (idle_talk ()[std::size_t (__i__)]);
+  Flood flood (talk);
   const auto push = [] (Pipeline &pipeline, std::size_t seconds) {
     for (std::size_t i = 0; i < seconds; i++)
       pipeline.push (indexed_audio (i * 16000, 16000),
@@ -137,13 +169,24 @@ GST_START_TEST (test_idle_talk_holds_up_no_other)
   assert_same_text (slow.finals (), index_words (0, 10 * few));
   fail_unless (flood.attack.pipeline->from_sink (GST_MESSAGE_ERROR).empty ());
 }
+
+GST_START_TEST (test_idle_talk_holds_up_no_other)
+{
+  assert_holds_up_no_other (saying (idle_talk ()[std::size_t (__i__)]));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_answered_pings_hold_up_no_other)
+{
+  assert_holds_up_no_other (asking ());
+}
 GST_END_TEST;
 
 /* No answer comes: that has its time, whatever else comes. */
 GST_START_TEST (test_idle_talk_delays_no_end)
 {
   {
-    Flood flood (idle_talk ()[std::size_t (__i__)],
+    Flood flood (saying (idle_talk ()[std::size_t (__i__)]),
                  "timeout=" + std::to_string (patience () / 15s) + " ");
     flood.attack.pipeline->end ();
     fail_unless (flood.attack.pipeline->wait_for_eos ());
@@ -166,7 +209,7 @@ GST_START_TEST (test_too_many_pings_are_an_error)
   fail_unless (server.start ());
   Pipeline healthy (launch_line (server.url ()));
   healthy.play ();
-  Flood flood (pings ());
+  Flood flood (saying (pings ()));
   healthy.push (indexed_audio (0, 16000));
   assert_all_is_well (healthy);
   flood.assert_too_many_pings ();
@@ -176,13 +219,9 @@ GST_END_TEST;
 /* Where nobody comes by. */
 GST_START_TEST (test_too_many_pings_are_an_error_in_paused)
 {
-  Attack attack;
-  attack.answer_start ();
-  attack.pipeline->set_state (GST_STATE_PAUSED);
-  attack.send (pings ());
-  const Problem problem = only_error (*attack.pipeline);
-  fail_unless (problem.text.find ("more pings") != std::string::npos, "%s",
-               problem.text.c_str ());
+  Flood flood (saying (pings ()));
+  flood.attack.pipeline->set_state (GST_STATE_PAUSED);
+  flood.assert_too_many_pings ();
 }
 GST_END_TEST;
 
@@ -191,19 +230,10 @@ GST_START_TEST (test_many_pings_in_time_are_answered)
 {
   Attack attack;
   attack.answer_start ();
-  const int at_once = 450, many = scaled (200) * at_once;
-  std::string some;
-  for (int i = 0; i < at_once; i++)
-    some += encode_frame (Opcode::Ping, "");
-  attack.send (some);
-  for (int pongs = 0; pongs < many;) {
-    if (pongs % at_once == 0)
-      attack.send (some);
-    const auto frame = attack.peer->read_frame (patience ());
-    fail_unless (frame.has_value (), "after %d pongs: %s", pongs,
+  const Talk ask = asking ();
+  for (int i = 0, many = scaled (200); i < many; i++)
+    fail_unless (ask (*attack.peer), "after %d times: %s", i,
                  only_error (*attack.pipeline).text.c_str ());
-    pongs += frame->opcode == Opcode::Pong;
-  }
   attack.say (result_of ("one"));
   attack.finish ("one");
 }
@@ -213,7 +243,7 @@ GST_END_TEST;
 GST_START_TEST (test_a_flood_ends_with_its_element)
 {
   for (const std::string &bytes : idle_talk ()) {
-    Flood flood (bytes);
+    Flood flood (saying (bytes));
     flood.attack.pipeline->set_state (GST_STATE_NULL);
     flood.assert_cut ();
   }
@@ -231,7 +261,7 @@ GST_START_TEST (test_a_flood_holds_up_no_state_change)
     pipeline->push (indexed_audio (0, 40000));
     fail_unless (pipeline->wait_for_element_message ("sis-result"));
   }
-  Flood flood (objects ());
+  Flood flood (saying (objects ()));
   for (auto &pipeline : pipelines) {
     const auto since = std::chrono::steady_clock::now ();
     pipeline->set_state (GST_STATE_NULL);
@@ -252,6 +282,7 @@ flood_suite (void)
   suite_add_tcase (suite, tcase);
   tcase_add_loop_test (tcase, test_idle_talk_holds_up_no_other, 0, kinds);
   tcase_add_loop_test (tcase, test_idle_talk_delays_no_end, 0, kinds);
+  tcase_add_test (tcase, test_answered_pings_hold_up_no_other);
   tcase_add_test (tcase, test_too_many_pings_are_an_error);
   tcase_add_test (tcase, test_too_many_pings_are_an_error_in_paused);
   tcase_add_test (tcase, test_many_pings_in_time_are_answered);

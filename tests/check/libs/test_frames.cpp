@@ -13,7 +13,7 @@ using namespace std::string_literals;
 void
 read (sis::FrameCounter &counter, std::string_view bytes)
 {
-  counter.read (std::as_bytes (std::span (bytes)));
+  counter.add (std::as_bytes (std::span (bytes)));
 }
 
 struct Frames
