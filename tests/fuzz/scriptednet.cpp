@@ -429,7 +429,7 @@ Connection::send_audio (std::span<const std::byte> audio)
 }
 
 bool
-Connection::is_writable () const noexcept
+Connection::is_writable () noexcept
 {
   return World::get ().is_writable ();
 }

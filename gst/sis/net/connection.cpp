@@ -13,7 +13,7 @@ namespace sis {
 namespace {
 
 /* The kernel alone took 89 s of audio from a sender whose peer did not read;
- * with this it takes the two messages that keep the line busy. */
+ * with this it takes the few messages that keep the line busy. */
 constexpr int unsent_low_water = 6400;
 
 constexpr std::chrono::seconds close_grace{ 1 };
@@ -312,18 +312,34 @@ Connection::send_audio (std::span<const std::byte> audio)
   if (!is_open ())
     return;
   sent_++;
+  unasked_ += audio.size ();
   soup_websocket_connection_send_binary (websocket_.get (), audio.data (),
                                          audio.size ());
 }
 
-/* libsoup writes what it is told to send at once, and keeps what the kernel
- * does not take: that is one message at most. To ask before each one whether
- * the kernel takes it would be one system call more a message. */
-bool
-Connection::is_writable () const noexcept
+static GPollableOutputStream *
+output_of (SoupWebsocketConnection *websocket)
 {
-  return is_open () && writable_ == nullptr
-         && has_written (websocket_.get (), sent_);
+  return G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (
+      soup_websocket_connection_get_io_stream (websocket)));
+}
+
+/* libsoup writes what it is told to send at once, and keeps what the kernel
+ * does not take. The kernel takes more than its low water if it fits into a
+ * segment that is still to be sent; to ask it before each message, however,
+ * would be one system call more for each. */
+bool
+Connection::is_writable () noexcept
+{
+  if (!is_open () || writable_ != nullptr
+      || !has_written (websocket_.get (), sent_))
+    return false;
+  if (unasked_ < unsent_low_water)
+    return true;
+  if (!g_pollable_output_stream_is_writable (output_of (websocket_.get ())))
+    return false;
+  unasked_ = 0;
+  return true;
 }
 
 /* libsoup's own source writes its queue at the default priority: as long as it
@@ -336,13 +352,12 @@ Connection::want_writable ()
   const auto on_writable = [] (GObject *, gpointer data) -> gboolean {
     auto *self = static_cast<Connection *> (data);
     self->writable_.reset ();
+    self->unasked_ = 0;
     self->listener_.on_writable_on_loop ();
     return G_SOURCE_REMOVE;
   };
-  GOutputStream *output = g_io_stream_get_output_stream (
-      soup_websocket_connection_get_io_stream (websocket_.get ()));
   writable_.reset (g_pollable_output_stream_create_source (
-      G_POLLABLE_OUTPUT_STREAM (output), nullptr));
+      output_of (websocket_.get ()), nullptr));
   g_source_set_static_name (writable_.get (), "sis-writable");
   g_source_set_priority (writable_.get (), G_PRIORITY_DEFAULT + 1);
   g_source_set_callback (writable_.get (), G_SOURCE_FUNC (+on_writable), this,

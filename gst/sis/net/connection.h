@@ -59,8 +59,8 @@ public:
   void send_text (const std::string &text);
   void send_audio (std::span<const std::byte> audio);
 
-  /* Has the kernel taken all that was sent? */
-  bool is_writable () const noexcept;
+  /* Has the kernel taken all that was sent, and would it take more? */
+  bool is_writable () noexcept;
 
   /* Asks for one on_writable_on_loop (), once all that was sent has left for
    * the kernel and the kernel has little left to send. */
@@ -99,7 +99,8 @@ private:
   GObjectPtr<GSocket> socket_;
   GObjectPtr<SoupWebsocketConnection> websocket_;
   GSourcePtr writable_;
-  std::uint64_t sent_ = 0; /* messages */
+  std::uint64_t sent_ = 0;  /* messages */
+  std::size_t unasked_ = 0; /* bytes sent since the kernel took more */
   Clock::time_point last_heard_{};
   bool has_pinged_ = false;
   bool has_heard_ = false; /* a frame, since the last ping */

@@ -111,7 +111,6 @@ struct Reading
   gsize left = bytes_a_turn;             /* of this turn's share */
   gsize left_in_all = G_MAXSIZE;         /* then it is at its end */
   bool may_have_more = false;            /* where no poll tells of it */
-  bool is_ending = false;
 };
 
 } // namespace
@@ -146,10 +145,8 @@ excess (const Reading &reading)
 {
   if (reading.frames.unfinished () > max_unfinished)
     return "a message without an end";
-  /* In the closing handshake libsoup answers none. */
-  if (!reading.is_ending
-      && reading.frames.pings ()
-             > reading.output->frames->pongs () + max_unanswered)
+  if (reading.frames.pings ()
+      > reading.output->frames->pongs () + max_unanswered)
     return "more pings than can be answered";
   return nullptr;
 }
@@ -391,22 +388,19 @@ has_written (SoupWebsocketConnection *websocket,
              std::uint64_t messages) noexcept
 {
   GIOStream *stream = soup_websocket_connection_get_io_stream (websocket);
-  GOutputStream *output = g_io_stream_get_output_stream (stream);
-  return SIS_IS_FAIR_STREAM (stream)
-             ? SIS_FAIR_OUTPUT (output)->frames->messages () >= messages
-             : g_pollable_output_stream_is_writable (
-                 G_POLLABLE_OUTPUT_STREAM (output));
+  return !SIS_IS_FAIR_STREAM (stream)
+         || SIS_FAIR_OUTPUT (SIS_FAIR_STREAM (stream)->output)
+                    ->frames->messages ()
+                >= messages;
 }
 
 void
 end_reading (SoupWebsocketConnection *websocket, std::size_t after) noexcept
 {
   GIOStream *stream = soup_websocket_connection_get_io_stream (websocket);
-  if (!SIS_IS_FAIR_STREAM (stream))
-    return;
-  Reading &reading = *SIS_FAIR_INPUT (SIS_FAIR_STREAM (stream)->input)->reading;
-  reading.left_in_all = after;
-  reading.is_ending = true;
+  if (SIS_IS_FAIR_STREAM (stream))
+    SIS_FAIR_INPUT (SIS_FAIR_STREAM (stream)->input)->reading->left_in_all
+        = after;
 }
 
 } // namespace sis

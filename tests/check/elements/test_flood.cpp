@@ -68,6 +68,9 @@ saying (const std::string &bytes)
   return [bytes] (auto &peer) { return peer.write (bytes, patience ()); };
 }
 
+/* For one that answers no pings. */
+const std::string asked_by_nobody = "keepalive-interval=0 ";
+
 /* Of one that reads the answers; 900 at most are to come. */
 Talk
 asking ()
@@ -145,7 +148,7 @@ assert_all_is_well (Pipeline &pipeline)
 
 /* One that sends as fast as it can, and one that does so in its own time. */
 static void
-assert_holds_up_no_other (const Talk &talk)
+assert_holds_up_no_other (const Talk &talk, const std::string &properties = {})
 {
   sistest::Server server;
   server.script ({ { .recognizer = sistest::index_recognizer () } });
@@ -154,7 +157,7 @@ assert_holds_up_no_other (const Talk &talk)
   Pipeline slow (launch_line (server.url (), "max-send-rate=8 "));
   fast.play ();
   slow.play ();
-  Flood flood (talk);
+  Flood flood (talk, properties);
   const auto push = [] (Pipeline &pipeline, std::size_t seconds) {
     for (std::size_t i = 0; i < seconds; i++)
       pipeline.push (indexed_audio (i * 16000, 16000),
@@ -178,7 +181,7 @@ GST_END_TEST;
 
 GST_START_TEST (test_answered_pings_hold_up_no_other)
 {
-  assert_holds_up_no_other (asking ());
+  assert_holds_up_no_other (asking (), asked_by_nobody);
 }
 GST_END_TEST;
 
@@ -228,7 +231,7 @@ GST_END_TEST;
 /* A peer that reads the answers may ask often, and without a pause. */
 GST_START_TEST (test_many_pings_in_time_are_answered)
 {
-  Attack attack;
+  Attack attack ("reconnect=never " + asked_by_nobody);
   attack.answer_start ();
   const Talk ask = asking ();
   for (int i = 0, many = scaled (200); i < many; i++)
