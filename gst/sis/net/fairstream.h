@@ -20,7 +20,8 @@ namespace sis {
 GObjectPtr<SoupWebsocketConnection>
 read_fairly (GObjectPtr<SoupWebsocketConnection> websocket);
 
-/* Have so many messages that it was told to send left for the kernel? */
+/* Have so many messages that it was told to send left for the kernel? Over TLS
+ * that is not known. */
 bool has_written (SoupWebsocketConnection *websocket,
                   std::uint64_t messages) noexcept;
 
