@@ -300,10 +300,8 @@ Connection::is_open () const noexcept
 void
 Connection::send_text (const std::string &text)
 {
-  if (!is_open ())
-    return;
-  sent_++;
-  soup_websocket_connection_send_text (websocket_.get (), text.c_str ());
+  if (is_open ())
+    soup_websocket_connection_send_text (websocket_.get (), text.c_str ());
 }
 
 void
@@ -311,7 +309,6 @@ Connection::send_audio (std::span<const std::byte> audio)
 {
   if (!is_open ())
     return;
-  sent_++;
   unasked_ += audio.size ();
   soup_websocket_connection_send_binary (websocket_.get (), audio.data (),
                                          audio.size ());
@@ -331,8 +328,7 @@ output_of (SoupWebsocketConnection *websocket)
 bool
 Connection::is_writable () noexcept
 {
-  if (!is_open () || writable_ != nullptr
-      || !has_written (websocket_.get (), sent_))
+  if (!is_open () || writable_ != nullptr)
     return false;
   if (unasked_ < unsent_low_water)
     return true;

@@ -59,7 +59,7 @@ public:
   void send_text (const std::string &text);
   void send_audio (std::span<const std::byte> audio);
 
-  /* Has the kernel taken all that was sent, and would it take more? */
+  /* Would the kernel take more? It is asked after each few messages. */
   bool is_writable () noexcept;
 
   /* Asks for one on_writable_on_loop (), once all that was sent has left for
@@ -99,7 +99,6 @@ private:
   GObjectPtr<GSocket> socket_;
   GObjectPtr<SoupWebsocketConnection> websocket_;
   GSourcePtr writable_;
-  std::uint64_t sent_ = 0;  /* messages */
   std::size_t unasked_ = 0; /* bytes sent since the kernel took more */
   Clock::time_point last_heard_{};
   bool has_pinged_ = false;

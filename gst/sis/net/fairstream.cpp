@@ -383,22 +383,6 @@ read_fairly (GObjectPtr<SoupWebsocketConnection> websocket)
       soup_websocket_connection_get_protocol (opener), nullptr));
 }
 
-/* TLS takes 16 KiB a write, and libsoup writes once when it is told to send: of
- * long messages there always is a rest. To wait for each costs twice as much.
- */
-bool
-has_written (SoupWebsocketConnection *websocket,
-             std::uint64_t messages) noexcept
-{
-  GIOStream *stream = soup_websocket_connection_get_io_stream (websocket);
-  GUri *uri = soup_websocket_connection_get_uri (websocket);
-  if (!SIS_IS_FAIR_STREAM (stream)
-      || g_strcmp0 (g_uri_get_scheme (uri), "wss") == 0)
-    return true;
-  return SIS_FAIR_OUTPUT (SIS_FAIR_STREAM (stream)->output)->frames->messages ()
-         >= messages;
-}
-
 void
 end_reading (SoupWebsocketConnection *websocket, std::size_t after) noexcept
 {

@@ -4,7 +4,6 @@
 #include "sis/base/glibptr.h"
 
 #include <cstddef>
-#include <cstdint>
 
 typedef struct _SoupWebsocketConnection SoupWebsocketConnection;
 
@@ -19,11 +18,6 @@ namespace sis {
  * On the loop, as soon as it is open and before anything of it is used. */
 GObjectPtr<SoupWebsocketConnection>
 read_fairly (GObjectPtr<SoupWebsocketConnection> websocket);
-
-/* Have so many messages that it was told to send left for the kernel? Over TLS
- * that is not known. */
-bool has_written (SoupWebsocketConnection *websocket,
-                  std::uint64_t messages) noexcept;
 
 /* What such a one still has to read is of no use: after so many more bytes its
  * stream is at its end. */

@@ -22,8 +22,6 @@ FrameCounter::add (std::span<const std::byte> bytes) noexcept
           = std::min<std::uint64_t> (payload_left_, bytes.size ());
       payload_left_ -= passed;
       bytes = bytes.subspan (passed);
-      if (payload_left_ == 0)
-        end_frame ();
       continue;
     }
     header_[header_size_++] = std::uint8_t (bytes.front ());
@@ -65,18 +63,8 @@ FrameCounter::begin_frame () noexcept
     unfinished_ = 0;
   else if (opcode < first_control)
     unfinished_ += header_size_ + std::min (length, max_length);
-  ends_message_ = opcode < first_control && (header_[0] & fin) != 0;
   payload_left_ = length;
   header_size_ = 0;
-  if (length == 0)
-    end_frame ();
-}
-
-void
-FrameCounter::end_frame () noexcept
-{
-  if (ends_message_)
-    messages_++;
 }
 
 } // namespace sis
